@@ -1,0 +1,1 @@
+"""Speech in, time-continuous arousal and valence traces out."""

@@ -1,0 +1,371 @@
+"""Audio from a file, bytes or an array, as blocks of mono float32 at 16 kHz; length costs no memory."""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO
+
+import numpy as np
+import soundfile
+import soxr
+
+from emotrace.errors import AudioError
+
+RATE_HZ = 16000
+
+_SOUND = (
+    ".wav",
+    ".wave",
+    ".w64",
+    ".rf64",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aif",
+    ".aiff",
+    ".aifc",
+)
+_MEDIA = (
+    ".m4a",
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".webm",
+    ".mkv",
+    ".mka",
+    ".aac",
+    ".wma",
+    ".amr",
+    ".3gp",
+    ".avi",
+    ".mpg",
+)
+SUFFIXES = frozenset((*_SOUND, ".au", ".caf", ".sph", *_MEDIA, ".mpeg"))
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | np.ndarray
+
+_RATES_HZ = (1_000, 1_000_000)
+# Float files may exceed full scale, but beyond this neither a mean nor a resampler is safe from overflow.
+_LOUDEST = 1e9
+# Small, since all of the read that meets damage is lost.
+_READ_FRAMES = 1 << 14
+# Caps a block, so that many channels or a high rate cost no more memory.
+_BLOCK_VALUES = 1 << 22
+# Named, so that text never passes for headerless PCM and no playlist makes FFmpeg open other files.
+_CONTAINERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
+
+
+def blocks(source: Source, rate_hz: float | None = None, *, block_s: float = 30.0) -> Iterator[np.ndarray]:
+    """Yield audio as consecutive blocks of mono samples at 16 kHz, whatever its rate, channels or container.
+
+    Args:
+        source: A path, the bytes of a file, a binary file object, or samples of shape (n,) or (n, channels):
+            floats, or int16, int32 or uint8, which are scaled to [-1, 1].
+        rate_hz: Sample rate of an array; a file states its own.
+        block_s: About how long a block is, in seconds; how samples are cut, never how many there are.
+
+    Yields:
+        float32 of shape (n,), n > 0, finite; channels are averaged.
+
+    Raises:
+        AudioError: Nothing readable in the source, or a sample that is NaN, infinite or absurdly large.
+        ValueError: ``block_s`` is not positive.
+    """
+    if not block_s > 0:
+        raise ValueError(f"block_s is {block_s}; it must be positive")
+    name = _name(source)
+    length = 0
+    for block in _resampled(_mono(_decoded(source, name, rate_hz, block_s), name)):
+        length += len(block)
+        yield block
+    if not length:
+        raise AudioError(f"{name}: holds no audio samples; record or export it again")
+
+
+def load(source: Source, rate_hz: float | None = None) -> np.ndarray:
+    """Read a whole source into memory: the `blocks`, joined.
+
+    Args:
+        source: As for `blocks`.
+        rate_hz: As for `blocks`.
+
+    Returns:
+        float32 of shape (samples,) at 16 kHz.
+
+    Raises:
+        AudioError: As for `blocks`.
+    """
+    return np.concatenate(list(blocks(source, rate_hz)))
+
+
+def find(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """List the audio files that files, folders and glob patterns stand for.
+
+    Args:
+        paths: Files, taken whatever their suffix; folders, searched for `SUFFIXES` in all depths except what
+            is hidden; glob patterns (``**`` for any depth).
+
+    Returns:
+        Paths in the given order, sorted within each folder or pattern, none twice.
+
+    Raises:
+        AudioError: A file that is not there, or a folder or pattern that holds no audio.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    return list(dict.fromkeys(found for path in paths for found in _expanded(Path(path))))
+
+
+def _expanded(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = [file for file in path.rglob("*") if _visible_audio(file, path)]
+        missing = "no audio in this folder"
+    elif path.exists():
+        return [path]
+    elif glob.has_magic(str(path)):
+        found = [Path(match) for match in glob.glob(str(path), recursive=True)]
+        found = [file for file in found if _visible_audio(file, file.parent)]
+        missing = "no audio matches this pattern"
+    else:
+        raise AudioError(f"{path}: no such file or folder; check the path")
+    if not found:
+        raise AudioError(f"{path}: {missing}; looked for {' '.join(sorted(SUFFIXES))}")
+    return sorted(found)
+
+
+def _visible_audio(file: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    return not hidden and file.suffix.lower() in SUFFIXES and file.is_file()
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "audio bytes"
+    if isinstance(source, np.ndarray):
+        return "audio array"
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "audio stream"
+
+
+# (rate_hz, samples (n, channels)): the rate travels along, since PyAV knows it only with the first frame.
+Chunk = tuple[float, np.ndarray]
+
+
+def _decoded(source: Source, name: str, rate_hz: float | None, block_s: float) -> Iterator[Chunk]:
+    if isinstance(source, np.ndarray):
+        yield from _from_array(source, name, rate_hz, block_s)
+        return
+    if rate_hz is not None:
+        raise AudioError(f"{name}: rate_hz is for arrays only; a file states its own rate, leave it out")
+    if isinstance(source, (str, os.PathLike)):
+        with _open(source, name) as file:
+            yield from _from_file(_rewound(file, name), name, block_s)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        yield from _from_file(_rewound(io.BytesIO(source), name), name, block_s)
+    elif hasattr(source, "read"):
+        yield from _from_file(_rewound(source, name), name, block_s)
+    else:
+        kind = type(source).__name__
+        raise AudioError(f"{name}: cannot read audio from {kind}; give a path, bytes, a binary file or an array")
+
+
+def _open(path: str | os.PathLike[str], name: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise AudioError(f"{name}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise AudioError(f"{name}: is a folder, not an audio file; name the files in it") from None
+    except PermissionError:
+        raise AudioError(f"{name}: permission denied; make the file readable") from None
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{name}: cannot be opened ({error}); check the path") from None
+
+
+def _rewound(file: BinaryIO, name: str) -> BinaryIO:
+    """Return the file at its start, and able to seek as every decoder needs; a pipe is read into memory."""
+    if isinstance(file.read(0), str):
+        raise AudioError(f"{name}: is open as text; open it in binary mode")
+    if not file.seekable():
+        file = io.BytesIO(file.read())
+    if file.seek(0, os.SEEK_END) == 0:
+        raise AudioError(f"{name}: is empty (0 bytes); record or download it again")
+    file.seek(0)
+    return file
+
+
+def _from_array(samples: np.ndarray, name: str, rate_hz: float | None, block_s: float) -> Iterator[Chunk]:
+    if rate_hz is None:
+        raise AudioError(f"{name}: has no sample rate; give rate_hz")
+    if samples.ndim not in (1, 2) or 0 in samples.shape[1:]:
+        raise AudioError(f"{name}: has shape {samples.shape}; it must be (samples,) or (samples, channels)")
+    if samples.ndim == 2 and samples.shape[1] > max(64, samples.shape[0]):
+        raise AudioError(f"{name}: has shape {samples.shape}, channels before samples; transpose it")
+    table = samples.reshape(len(samples), -1) if len(samples) else samples.reshape(0, 1)
+    rows = _block_frames(name, rate_hz, table.shape[1], block_s)
+    for start in range(0, len(table), rows):
+        yield rate_hz, _as_float(table[start : start + rows], name)
+
+
+def _as_float(samples: np.ndarray, name: str) -> np.ndarray:
+    if np.issubdtype(samples.dtype, np.floating):
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32, copy=False)
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    if samples.dtype in (np.int16, np.int32):
+        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    raise AudioError(f"{name}: holds {samples.dtype}; convert it to float32 in [-1, 1], int16, int32 or uint8")
+
+
+class _Sequential(soundfile.SoundFile):
+    """A sound file read from start to end; soundfile otherwise seeks after every read, which corrupts MP3."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _from_file(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
+    """Decode by libsndfile, and by FFmpeg what libsndfile does not know or gets nothing out of."""
+    sound = _sound_file(file)
+    if sound is not None:
+        heard = False
+        with sound:
+            for chunk in _gathered(_sound_frames(sound, name), name, block_s):
+                heard = True
+                yield chunk
+        if heard:
+            return
+    file.seek(0)
+    try:
+        yield from _from_media(file, name, block_s)
+    except AudioError:
+        if sound is None:
+            raise
+
+
+def _sound_file(file: BinaryIO) -> _Sequential | None:
+    try:
+        return _Sequential(file)
+    except (soundfile.SoundFileError, TypeError):  # TypeError: soundfile asks for more on a name in .raw
+        return None
+
+
+def _sound_frames(sound: _Sequential, name: str) -> Iterator[Chunk]:
+    frames = 0
+    try:
+        while len(samples := sound.read(_READ_FRAMES, dtype="float32", always_2d=True)):
+            frames += len(samples)
+            yield sound.samplerate, samples
+    except soundfile.SoundFileError:
+        if frames:
+            _warn_damaged(name, frames / sound.samplerate)
+
+
+def _from_media(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
+    av = _pyav(name)
+    try:
+        # No protocol: whatever a container refers to outside itself stays closed.
+        options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
+        with av.open(file, options=options) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{name}: has no audio track; give a recording with sound")
+            yield from _gathered(_media_frames(av, container, name), name, block_s)
+    except av.FFmpegError:
+        raise AudioError(f"{name}: is not audio that can be decoded; convert it to WAV, FLAC or MP3") from None
+
+
+def _pyav(name: str) -> ModuleType:
+    try:
+        import av
+    except ImportError:
+        raise AudioError(
+            f"{name}: is not WAV, FLAC, OGG, MP3 or AIFF; if it is another kind of audio or video, "
+            'run: pip install "emotrace[media]"'
+        ) from None
+    return av
+
+
+def _media_frames(av: ModuleType, container: Any, name: str) -> Iterator[Chunk]:
+    as_float = av.AudioResampler(format="flt")
+    decoded_s = 0.0
+    try:
+        for frame in container.decode(audio=0):
+            for part in as_float.resample(frame):
+                decoded_s += part.samples / part.sample_rate
+                yield part.sample_rate, part.to_ndarray().reshape(part.samples, -1)
+    except (av.FFmpegError, ValueError):  # ValueError: the rate or the channels change on the way
+        if decoded_s:
+            _warn_damaged(name, decoded_s)
+    if not decoded_s:
+        raise AudioError(f"{name}: no audio can be decoded from it; convert it to WAV, FLAC or MP3")
+
+
+def _gathered(frames: Iterator[Chunk], name: str, block_s: float) -> Iterator[Chunk]:
+    """Join the small pieces that a decoder gives to chunks of about a block."""
+    waiting: list[np.ndarray] = []
+    count = 0
+    rate_hz = 0.0
+    for rate_hz, samples in frames:
+        waiting.append(samples)
+        count += len(samples)
+        if count >= _block_frames(name, rate_hz, samples.shape[1], block_s):
+            yield rate_hz, np.concatenate(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield rate_hz, np.concatenate(waiting)
+
+
+def _block_frames(name: str, rate_hz: float, channels: int, block_s: float) -> int:
+    low, high = _RATES_HZ
+    if not low <= rate_hz <= high:
+        raise AudioError(f"{name}: states a sample rate of {rate_hz} Hz; correct it, {low} to {high} Hz are read")
+    return max(1, min(int(min(block_s, 3600) * rate_hz), _BLOCK_VALUES // channels))
+
+
+def _warn_damaged(name: str, good_s: float) -> None:
+    warnings.warn(f"{name}: damaged after {good_s:.2f} s; the rest is left out", stacklevel=3)
+
+
+def _mono(chunks: Iterator[Chunk], name: str) -> Iterator[Chunk]:
+    """Average the channels and refuse samples that no feature survives."""
+    start = 0
+    for rate_hz, samples in chunks:
+        channels = samples.shape[1]
+        # inf - inf on the way is no surprise: it turns NaN, which the next lines report.
+        with np.errstate(all="ignore"):
+            mono = samples @ np.full(channels, 1 / channels, np.float32) if channels > 1 else samples[:, 0]
+            loudest = max(-mono.min(), mono.max())
+        if not loudest <= _LOUDEST:
+            first = int(np.argmin(np.abs(mono) <= _LOUDEST))
+            at_s = (start + first) / rate_hz
+            raise AudioError(f"{name}: the sample at {at_s:.3f} s is {mono[first]:g}; repair or export it again")
+        start += len(mono)
+        yield rate_hz, mono
+
+
+def _resampled(chunks: Iterator[Chunk]) -> Iterator[np.ndarray]:
+    stream: soxr.ResampleStream | None = None
+    for rate_hz, samples in chunks:
+        if rate_hz == RATE_HZ:
+            yield samples
+            continue
+        if stream is None:
+            stream = soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32", quality="HQ")
+        ready = stream.resample_chunk(np.ascontiguousarray(samples))
+        if len(ready):
+            yield ready
+    if stream is not None:
+        rest = stream.resample_chunk(np.empty(0, np.float32), last=True)
+        if len(rest):
+            yield rest

@@ -1,0 +1,25 @@
+"""The errors that a user can cause; each message says what, which file, and what to do."""
+
+
+class EmotraceError(Exception):
+    """Base of every error that this package raises on purpose; its text is one line for a person."""
+
+
+class AudioError(EmotraceError):
+    """The audio cannot be read, or holds samples that no trace can be computed from."""
+
+
+class TraceError(EmotraceError):
+    """A trace, or a file of one, is malformed."""
+
+
+class CorpusError(EmotraceError):
+    """A corpus on disk is not laid out as its reader expects."""
+
+
+class ModelError(EmotraceError):
+    """A saved model is missing, damaged or of another kind."""
+
+
+class ConfigError(EmotraceError):
+    """A configuration names an unknown key or an impossible value."""

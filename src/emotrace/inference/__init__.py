@@ -1,0 +1,1 @@
+"""Predicting with saved models: NumPy and onnxruntime, never PyTorch."""

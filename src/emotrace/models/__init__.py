@@ -1,0 +1,34 @@
+"""Networks of the paper, one file each, discovered by being there.
+
+A network module defines ``Network``, a ``torch.nn.Module`` built from keyword arguments alone, with
+
+- ``forward(features (batch, frames, size)) -> (batch, frames)``, any number of frames;
+- ``grid_frames``: the output on a piece of a recording equals that on the whole only where the piece starts at a
+  multiple of it (1 for a network without downsampling);
+- ``core(features)``: ``forward`` for lengths that are multiples of ``grid_frames``; what is exported;
+- ``reach() -> (before_frames, after_frames)``: how far into the past and the future any output frame sees.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from emotrace.errors import ConfigError
+
+_NOT_NETWORKS = {"initialisation"}
+
+
+def names() -> list[str]:
+    """The networks there are."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _NOT_NETWORKS)
+
+
+def get(name: str) -> ModuleType:
+    """The module of the network of that name.
+
+    Raises:
+        ConfigError: there is none; the message lists those there are.
+    """
+    if name not in names():
+        raise ConfigError(f"no network is called {name!r}; there are: {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")

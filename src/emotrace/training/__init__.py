@@ -1,0 +1,1 @@
+"""Training on whole recordings: data, losses, loop, ensembles, export. Needs PyTorch (`emotrace[train]`)."""

@@ -1,0 +1,151 @@
+"""What a training run is told: a YAML file that states its difference from the defaults, and ``--set`` on top."""
+
+import contextlib
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emotrace.errors import ConfigError
+from emotrace.features.normalisation import Normalisation
+from emotrace.training.augmentation import Strength
+
+
+@dataclass(frozen=True)
+class Normalising:
+    """The settings of :class:`emotrace.features.normalisation.Normalisation`; its prior comes from the data.
+
+    In any one epoch ``window_share`` of the training recordings are normalised by the statistics of a piece of
+    themselves of random length, down to ``window_s``: what a network meets in a short recording.
+    """
+
+    range_db: float | None = None
+    clip: float | None = None
+    prior_s: float = 0.0
+    window_share: float = 0.0
+    window_s: float = 8.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """One network on one target of one corpus; defaults are the paper's where it states one.
+
+    Attributes:
+        corpus: a reader of :mod:`emotrace.corpora`.
+        root: where the corpus lies.
+        target: what to predict.
+        network: a module of :mod:`emotrace.models`.
+        arguments: keyword arguments of its ``Network``.
+        front_end: a module of :mod:`emotrace.features`.
+        normalisation: of the features.
+        lag_s: how much earlier than the gold standard the network answers; 0 lets it learn the lag, as the paper does.
+        variants: augmented variants of every training recording, beside the recording itself.
+        augmentation: of the variants.
+        fit_all: train on every partition for ``epochs`` epochs without early stopping, for weights that are shipped.
+        seeds: runs, seeded 0, 1, ... (paper: 5).
+        epochs: at most.
+        patience: epochs without a better development CCC before a run stops.
+        learning_rate: of Adam, at its highest.
+        schedule: "constant", or "cosine" down to zero over ``epochs``.
+        l2: weight of the sum of squared parameters in the loss.
+        averaging: decay a step of the running mean of the weights that is evaluated and kept; 0 keeps the last step's.
+    """
+
+    corpus: str = "recola"
+    root: Path = Path("corpus")
+    target: str = "arousal"
+    network: str = "downup"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    front_end: str = "logmel"
+    normalisation: Normalising = field(default_factory=Normalising)
+    lag_s: float = 0.0
+    variants: int = 0
+    augmentation: Strength = field(default_factory=Strength)
+    fit_all: bool = False
+    seeds: int = 5
+    epochs: int = 100
+    patience: int = 20
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    l2: float = 0.0
+    averaging: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and YAML."""
+        return {**dataclasses.asdict(self), "root": str(self.root)}
+
+    def normalising(self) -> Normalisation:
+        """The rule without its prior."""
+        rule = self.normalisation
+        return Normalisation(rule.range_db, rule.clip, rule.prior_s)
+
+
+def read(path: Path | None, settings: Sequence[str] = ()) -> Config:
+    """Read a YAML configuration and lay ``key=value`` settings over it; dots reach inside (``arguments.width=128``).
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown or a value of the wrong type; names what and where.
+    """
+    import yaml
+
+    values: Any = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"{path}: cannot be read as a YAML configuration: {reason}") from None
+    where = str(path or "--set")
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: a configuration is a list of 'key: value' lines; see configs/ for some")
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting}: wants key=value, as in --set learning_rate=0.001")
+        _lay(values, key.split("."), yaml.safe_load(value), setting)
+    config: Config = _build(Config, values, where)
+    return config
+
+
+def _lay(values: dict[str, Any], keys: list[str], value: Any, setting: str) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {setting}: {key} holds a value and has nothing inside")
+    values[keys[-1]] = value
+
+
+def _build(kind: Any, values: dict[str, Any], where: str, inside: str = "") -> Any:
+    hints = typing.get_type_hints(kind)
+    unknown = [key for key in values if key not in hints]
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {inside}{unknown[0]}; known: {', '.join(hints)}")
+    return kind(**{key: _value(hints[key], value, where, inside + key) for key, value in values.items()})
+
+
+def _value(hint: Any, value: Any, where: str, key: str) -> Any:
+    if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
+        hint = next(kind for kind in typing.get_args(hint) if kind is not type(None))
+    kind = typing.get_origin(hint) or hint
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return _build(kind, value, where, f"{key}.")
+    if type(value) is kind:
+        return value
+    # YAML has no tuples and no paths, reads 1 as an integer, and 1e-3, without a dot, as text.
+    for written, convert in _CONVERSIONS.get(kind, ()):
+        if type(value) is written:
+            with contextlib.suppress(ValueError):
+                return convert(value)
+    raise ConfigError(f"{where}: {key} wants {kind.__name__}, not {value!r}")
+
+
+_CONVERSIONS: dict[type, list[tuple[type, Callable[[Any], Any]]]] = {
+    tuple: [(list, tuple)],
+    Path: [(str, Path)],
+    float: [(int, float), (str, float)],
+}

@@ -1,0 +1,86 @@
+"""What every corpus reader promises, and what the package around them does."""
+
+import numpy as np
+import pytest
+
+from emotrace import corpora
+from emotrace.annotation import Ratings
+from emotrace.corpora import Info, Recording
+from emotrace.errors import CorpusError
+
+
+@pytest.mark.parametrize("name", corpora.names())
+class TestEveryReader:
+    def test_describes_itself(self, name):
+        info = corpora.get(name).INFO
+        assert isinstance(info, Info)
+        assert info.name == name
+        for text in (info.title, info.citation, info.licence, info.access, info.layout, *info.quirks):
+            assert text == text.strip()
+            assert text
+        assert isinstance(info.quirks, tuple)
+        assert info.label_rate_hz > 0
+        low, high = info.unit_range
+        assert low < high
+        assert info.targets
+        assert len(set(info.targets)) == len(info.targets)
+
+    def test_refuses_a_root_that_holds_something_else(self, name, tmp_path):
+        (tmp_path / "notes.txt").write_text("nothing here")
+        with pytest.raises(CorpusError, match=str(tmp_path)) as error:
+            corpora.get(name).load(tmp_path)
+        assert "\n" not in str(error.value)
+
+    def test_refuses_a_root_that_is_not_there(self, name, tmp_path):
+        with pytest.raises(CorpusError, match="absent"):
+            corpora.get(name).load(tmp_path / "absent")
+
+
+def test_discovers_readers_and_only_readers():
+    assert "recola" in corpora.names()
+    assert "stitched" not in corpora.names()
+    assert corpora.names() == sorted(corpora.names())
+
+
+def test_unknown_name_lists_the_known():
+    with pytest.raises(CorpusError, match=r"'recolla'.*recola"):
+        corpora.get("recolla")
+
+
+class TestMatchLength:
+    def test_as_many_rows_as_frames(self):
+        values = np.arange(12.0).reshape(6, 2)
+        assert corpora.match_length(values, 6, "P16").tolist() == values.tolist()
+
+    def test_a_row_for_the_end_instant_is_dropped(self):
+        values = np.arange(7501)
+        assert corpora.match_length(values, 7500, "P16").tolist() == list(range(7500))
+
+    @pytest.mark.parametrize("rows", [0, 7499, 7502, 15000])
+    def test_anything_else_names_both_lengths(self, rows):
+        with pytest.raises(CorpusError, match=rf"^P16 arousal: {rows} label rows .* 7500 frames"):
+            corpora.match_length(np.zeros((rows, 6)), 7500, "P16 arousal")
+
+
+class TestRecording:
+    def recording(self, values, unit_range):
+        def load_ratings(target):
+            return Ratings(np.arange(len(values)), np.array(values), ("a", "b"), target)
+
+        return Recording("P1", None, "train", None, load_ratings, unit_range)
+
+    def test_maps_onto_minus_one_to_one(self):
+        ratings = self.recording([[-100.0, 0.0], [50.0, 100.0]], (-100.0, 100.0)).ratings("arousal")
+        assert ratings.values.tolist() == [[-1.0, 0.0], [0.5, 1.0]]
+        assert (ratings.target, ratings.raters) == ("arousal", ("a", "b"))
+
+    def test_a_range_that_is_not_symmetric(self):
+        assert self.recording([[1.0, 5.0]], (1.0, 5.0)).ratings("arousal").values.tolist() == [[-1.0, 1.0]]
+
+    def test_leaves_minus_one_to_one_exactly_alone(self):
+        values = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+        assert (self.recording(values, (-1.0, 1.0)).ratings("valence").values == values).all()
+
+    def test_a_value_outside_of_the_unit_is_refused(self):
+        with pytest.raises(CorpusError, match=r"P1: arousal .* 1.5.*between -1 and 1"):
+            self.recording([[0.0, 1.5]], (-1.0, 1.0)).ratings("arousal")
