@@ -1,1 +1,35 @@
-"""Speech in, time-continuous arousal and valence traces out."""
+"""Speech in, time-continuous arousal and valence traces out.
+
+The public names, imported when they are first used: ``predict``, ``Trace``, ``load_model``, ``FamiliarityWarning`` and
+``EmotraceError``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotrace.errors import EmotraceError as EmotraceError
+    from emotrace.inference.model import load as load_model
+    from emotrace.inference.predictor import FamiliarityWarning as FamiliarityWarning
+    from emotrace.inference.predictor import predict as predict
+    from emotrace.trace import Trace as Trace
+
+_NAMES = {
+    "EmotraceError": ("emotrace.errors", "EmotraceError"),
+    "FamiliarityWarning": ("emotrace.inference.predictor", "FamiliarityWarning"),
+    "Trace": ("emotrace.trace", "Trace"),
+    "load_model": ("emotrace.inference.model", "load"),
+    "predict": ("emotrace.inference.predictor", "predict"),
+}
+__all__ = ["EmotraceError", "FamiliarityWarning", "Trace", "load_model", "predict"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'emotrace' has no attribute {name!r}")
+    module, attribute = _NAMES[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NAMES])

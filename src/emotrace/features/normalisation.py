@@ -115,8 +115,11 @@ class Normalisation:
         return own * mean + (1 - own) * (prior_mean + level), own * variance + (1 - own) * prior_sd**2
 
     def apply(self, rows: Floats, statistics: Statistics) -> Floats:
-        """Normalised copy of (m, 40) rows."""
-        mean, sd = self.scale(statistics)
+        """Normalised copy of (m, bins) rows."""
+        return self.scaled(rows, *self.scale(statistics))
+
+    def scaled(self, rows: Floats, mean: Floats, sd: Floats) -> Floats:
+        """Normalised copy of (m, bins) rows, given the mean and SD (bins,), or (m, bins) where speakers change."""
         normal = (rows - mean) / sd
         return normal if self.clip is None else np.clip(normal, -self.clip, self.clip, out=normal)
 

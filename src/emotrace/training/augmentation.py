@@ -22,7 +22,7 @@ class Strength:
 
     speed: float = 0.5
     speed_range: tuple[float, float] = (0.9, 1.1)
-    levelling: float = 0.4
+    levelling: float = 0.5
     gain_drift: float = 0.5
     gain_drift_db: float = 4.0
     room: float = 0.4
@@ -34,6 +34,8 @@ class Strength:
     babble: float = 0.2
     babble_snr_db: tuple[float, float] = (8.0, 25.0)
     band: float = 0.35
+    gate: float = 0.2
+    gate_db: tuple[float, float] = (25.0, 45.0)
 
 
 def augment(
@@ -68,6 +70,8 @@ def augment(
         samples = mix(samples, coloured_noise(len(samples), rng), rng.uniform(*strength.noise_snr_db))
     if rng.random() < strength.band:
         samples = band_limit(samples, *_BANDS[rng.integers(len(_BANDS))])
+    if rng.random() < strength.gate:
+        samples = gate(samples, rng.uniform(*strength.gate_db))
     gain = 10 ** (rng.uniform(-20, 6) / 20)
     return np.clip(gain * samples, -1, 1).astype(np.float32), speed
 
@@ -90,6 +94,14 @@ def level(samples: Samples, share: float) -> Samples:
     passage = ndimage.maximum_filter1d(rms, 75)
     passage = np.maximum(ndimage.gaussian_filter1d(passage, 15), 10 ** (-30 / 20) * passage.max() + 1e-9)
     return samples * np.repeat((passage.max() / passage) ** share, 320)[: len(samples)].astype(np.float32)
+
+
+def gate(samples: Samples, under_db: float) -> Samples:
+    """Silence what lies further than this under the loudest 20 ms, as noise gates of calls and editors do."""
+    pieces = np.resize(samples, -(-len(samples) // 320) * 320).reshape(-1, 320)
+    power = ndimage.maximum_filter1d(np.mean(pieces**2, axis=1), 5)
+    is_open = power >= power.max() * 10 ** (-under_db / 10)
+    return samples * np.repeat(is_open, 320)[: len(samples)].astype(np.float32)
 
 
 def drifting_gain(count: int, range_db: float, rng: np.random.Generator) -> Samples:

@@ -18,15 +18,15 @@ from emotrace.training.augmentation import Strength
 class Normalising:
     """The settings of :class:`emotrace.features.normalisation.Normalisation`; its prior comes from the data.
 
-    In any one epoch ``window_share`` of the training recordings are normalised by the statistics of a piece of
-    themselves of random length, down to ``window_s``: what a network meets in a short recording.
+    In any one epoch ``cut_share`` of the training recordings are cut into pieces of ``cut_s`` seconds or a random ratio
+    more, each normalised on its own and seen without the others: what a network meets in short recordings.
     """
 
     range_db: float | None = None
     clip: float | None = None
     prior_s: float = 0.0
-    window_share: float = 0.0
-    window_s: float = 8.0
+    cut_share: float = 0.0
+    cut_s: tuple[float, float] = (3.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Config:
         lag_s: how much earlier than the gold standard the network answers; 0 lets it learn the lag, as the paper does.
         variants: augmented variants of every training recording, beside the recording itself.
         augmentation: of the variants.
-        fit_all: train on every partition for ``epochs`` epochs without early stopping, for weights that are shipped.
+        fit_all: train on every partition, without early stopping, for weights that are shipped.
+        stop_after: epochs to stop after, the schedule kept at ``epochs``; 0 for all.
         seeds: runs, seeded 0, 1, ... (paper: 5).
         epochs: at most.
         patience: epochs without a better development CCC before a run stops.
@@ -65,6 +66,7 @@ class Config:
     variants: int = 0
     augmentation: Strength = field(default_factory=Strength)
     fit_all: bool = False
+    stop_after: int = 0
     seeds: int = 5
     epochs: int = 100
     patience: int = 20

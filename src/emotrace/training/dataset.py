@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,23 @@ class Example:
         """Rows as they are normalised: (..., bins)."""
         return self.features.reshape(-1, self.bins)
 
-    def normalised(self, rule: Normalisation, statistics: Statistics | None = None) -> np.ndarray:
-        """(frames, size) features, by the recording's own statistics where none are given."""
+    def normalised(self, rule: Normalisation) -> np.ndarray:
+        """(frames, size) features, by the recording's own statistics."""
         rows = self.rows()
-        statistics = statistics or Statistics(self.bins).update(rows)
-        return rule.apply(rows, statistics).reshape(self.features.shape)
+        return rule.apply(rows, Statistics(self.bins).update(rows)).reshape(self.features.shape)
 
-    def window_statistics(self, shortest_s: float, rng: np.random.Generator) -> Statistics:
-        """Statistics of a piece of random place and length, short ones as likely as long ones by ratio."""
-        frames = len(self.features)
-        shortest = min(frames, round(shortest_s / FRAME_S))
-        length = round(shortest * (frames / shortest) ** rng.random())
-        start = rng.integers(frames - length + 1)
-        piece = self.features[start : start + length]
-        return Statistics(self.bins).update(piece.reshape(-1, self.bins))
+    def cut(self, length_s: tuple[float, float], rng: np.random.Generator) -> list["Example"]:
+        """Pieces one after another, their lengths drawn from a range, short ones as likely as long ones by ratio."""
+        shortest, longest = (length / FRAME_S for length in length_s)
+        edges = [0]
+        while edges[-1] < len(self.gold):
+            edges.append(edges[-1] + round(shortest * (longest / shortest) ** rng.random()))
+        # What is left over at the end belongs to the last piece: it may be too short to be normalised on its own.
+        edges = [*edges[:-2], len(self.gold)] if len(edges) > 2 else [0, len(self.gold)]
+        return [
+            replace(self, features=self.features[start:stop], gold=self.gold[start:stop])
+            for start, stop in pairwise(edges)
+        ]
 
 
 @dataclass(frozen=True)

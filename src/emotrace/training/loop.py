@@ -117,7 +117,7 @@ def _weights(network: nn.Module) -> Tensors:
 def _over(config: Config, run: Run) -> bool:
     done = len(run.history)
     waited = done - 1 - run.best_epoch
-    return done >= config.epochs or (not config.fit_all and waited >= config.patience)
+    return done >= (config.stop_after or config.epochs) or (not config.fit_all and waited >= config.patience)
 
 
 def _epoch(config: Config, run: Run, data: Dataset, seed: int) -> float:
@@ -136,15 +136,13 @@ def _epoch(config: Config, run: Run, data: Dataset, seed: int) -> float:
 
 
 def _step(config: Config, run: Run, example: Example, data: Dataset, done: float, rng: np.random.Generator) -> float:
-    rule = config.normalisation
-    windowed = rng.random() < rule.window_share
-    statistics = example.window_statistics(rule.window_s, rng) if windowed else None
-    features = torch.from_numpy(example.normalised(data.rule, statistics))
-    gold = torch.from_numpy(example.gold)
     for group in run.optimiser.param_groups:
         group["lr"] = config.learning_rate * _share(config.schedule, done)
     run.optimiser.zero_grad(set_to_none=True)
-    loss = ccc_loss(run.network(features[None]), gold[None])
+    cut = rng.random() < config.normalisation.cut_share
+    pieces = example.cut(config.normalisation.cut_s, rng) if cut else [example]
+    traces = [run.network(torch.from_numpy(piece.normalised(data.rule))[None]) for piece in pieces]
+    loss = ccc_loss(torch.cat(traces, dim=1), torch.from_numpy(example.gold)[None])
     (loss + config.l2 * l2_penalty(run.network) if config.l2 else loss).backward()
     run.optimiser.step()
     with torch.no_grad():
@@ -169,17 +167,23 @@ def _save(run: Run, path: Path) -> None:
     write_atomically(path, lambda file: np.savez(file, **arrays), force=True, mode="wb")
 
 
+def best_weights(checkpoint: Path) -> Tensors:
+    """The weights of the best epoch that a checkpoint holds."""
+    with np.load(checkpoint, allow_pickle=False) as arrays:
+        return _part(arrays, "best/")
+
+
+def _part(arrays: Any, prefix: str) -> Tensors:
+    keys = [key for key in arrays.files if key.startswith(prefix)]
+    return {key.removeprefix(prefix): torch.from_numpy(arrays[key]) for key in keys}
+
+
 def _load(run: Run, path: Path) -> None:
     with np.load(path, allow_pickle=False) as arrays:
-
-        def part(prefix: str) -> Tensors:
-            keys = [key for key in arrays.files if key.startswith(prefix)]
-            return {key.removeprefix(prefix): torch.from_numpy(arrays[key]) for key in keys}
-
-        run.network.load_state_dict(part("network/"))
-        run.averaged, run.best = part("averaged/"), part("best/")
+        run.network.load_state_dict(_part(arrays, "network/"))
+        run.averaged, run.best = _part(arrays, "averaged/"), _part(arrays, "best/")
         state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in part("adam/").items():
+        for key, value in _part(arrays, "adam/").items():
             index, name = key.split("/")
             state.setdefault(int(index), {})[name] = value
         run.optimiser.load_state_dict({**run.optimiser.state_dict(), "state": state})

@@ -1,0 +1,5 @@
+"""``python -m emotrace``: the command line."""
+
+from emotrace.cli import main
+
+main()

@@ -1,0 +1,68 @@
+"""Traces against gold standards, and against ratings of whole utterances."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from emotrace import metrics
+
+FRAME_S = 0.04
+
+
+def scores(golds: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> dict[str, float]:
+    """Scores of a set of recordings, the convention and the aggregation in each one's name.
+
+    Args:
+        golds: (T,) gold standard a recording.
+        predictions: (T,) trace a recording.
+
+    Returns:
+        CCC by either convention and aggregation, Pearson and RMSE on the concatenated recordings, and the mean
+        roughness of traces and gold standards.
+    """
+    return {
+        "ccc_population_concatenated": metrics.concatenated(metrics.ccc_population, golds, predictions),
+        "ccc_avec2016_concatenated": metrics.concatenated(metrics.ccc_avec2016, golds, predictions),
+        "ccc_population_per_recording": metrics.per_recording(metrics.ccc_population, golds, predictions),
+        "ccc_avec2016_per_recording": metrics.per_recording(metrics.ccc_avec2016, golds, predictions),
+        "pearson_concatenated": metrics.concatenated(metrics.pearson, golds, predictions),
+        "rmse_concatenated": metrics.concatenated(metrics.rmse, golds, predictions),
+        "roughness": float(np.mean([metrics.roughness(trace) for trace in predictions])),
+        "roughness_gold": float(np.mean([metrics.roughness(gold) for gold in golds])),
+    }
+
+
+def span_mean(trace: np.ndarray, start_s: float, end_s: float) -> float:
+    """Mean of a (T,) trace over the frames that begin in a span of time, at least one."""
+    first = min(round(start_s / FRAME_S), len(trace) - 1)
+    return float(trace[first : max(first + 1, round(end_s / FRAME_S))].mean())
+
+
+def utterance_scores(
+    traces: Mapping[str, np.ndarray], utterances: Sequence[tuple[str, str, float, float, float]]
+) -> dict[str, float]:
+    """Means of traces over utterances, against the utterances' own ratings.
+
+    Args:
+        traces: (T,) trace by recording.
+        utterances: recording, utterance, start in s, end in s, rating. An utterance that a recording holds several
+            times counts once a recording, with the mean over its times.
+
+    Returns:
+        CCC (population), Pearson and RMSE over utterances, and their number.
+    """
+    heard: dict[tuple[str, str], list[float]] = {}
+    rated: dict[tuple[str, str], float] = {}
+    for recording, utterance, start_s, end_s, rating in utterances:
+        key = recording, utterance
+        heard.setdefault(key, []).append(span_mean(traces[recording], start_s, end_s))
+        rated[key] = rating
+    gold = np.array(list(rated.values()))
+    prediction = np.array([np.mean(values) for values in heard.values()])
+    return {
+        "ccc_population": metrics.ccc_population(gold, prediction),
+        "pearson": metrics.pearson(gold, prediction),
+        "rmse": metrics.rmse(gold, prediction),
+        "sd_ratio": float(prediction.std() / gold.std()),
+        "utterances": len(gold),
+    }

@@ -1,0 +1,159 @@
+"""A saved model: one folder that rebuilds itself alone, and the ones shipped inside the package.
+
+A folder holds ``model.json`` and one ONNX graph a target. The JSON names the format, the targets with their graphs and
+calibration, the front end and its normalisation, the grid and reach of the networks, what they were trained on and how
+they scored. Nothing in it is unpickled.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from emotrace import features
+from emotrace.errors import ConfigError, ModelError
+from emotrace.features.normalisation import Normalisation
+
+FORMAT = 1
+DEFAULT = "downup"
+CHUNK_FRAMES = 3000
+"""Frames worked on at a time, beside their context: two minutes."""
+
+_SHIPPED = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target's graph, and the line that takes its members' outputs to the unit of the ratings."""
+
+    name: str
+    graph: Path
+    gain: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as its folder describes it.
+
+    Attributes:
+        name: for people.
+        targets: in the order of the trace's columns.
+        front_end: name of a module of :mod:`emotrace.features`.
+        rule: how its rows are normalised.
+        grid_frames: pieces of a recording start at multiples of this.
+        reach: frames that any output frame sees before and after itself.
+        ranges: what training speech was like (:mod:`emotrace.inference.familiarity`); empty where unknown.
+        card: data, licence, command, scores: everything else that ``model.json`` says.
+    """
+
+    name: str
+    targets: tuple[Target, ...]
+    front_end: str
+    rule: Normalisation
+    grid_frames: int
+    reach: tuple[int, int]
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def extractor(self) -> ModuleType:
+        """The front end's module."""
+        return features.get(self.front_end)
+
+    @cached_property
+    def _sessions(self) -> list[onnxruntime.InferenceSession]:
+        return [session(target.graph) for target in self.targets]
+
+    def members(self, normalised: np.ndarray) -> np.ndarray:
+        """Every member's calibrated trace of a piece that starts on the grid.
+
+        Args:
+            normalised: (frames, size) normalised features; zeros are added up to the grid.
+
+        Returns:
+            (members, frames, targets), not yet held in [-1, 1].
+        """
+        frames = len(normalised)
+        padded = np.pad(normalised, ((0, -frames % self.grid_frames), (0, 0)))[None]
+        outputs = [session.run(None, {"features": padded})[0][:, :frames] for session in self._sessions]
+        return np.stack([t.gain * out + t.offset for t, out in zip(self.targets, outputs, strict=True)], axis=2)
+
+    def pieces(self, frames: int) -> Iterator[tuple[slice, slice]]:
+        """Cut a recording: slices of frames to read, and of what to keep of their trace, in order.
+
+        Each piece is read with as much context as the networks see, so that together they give what the whole gives.
+        """
+        grid = self.grid_frames
+        before, after = (-(-side // grid) * grid for side in self.reach)
+        step = -(-CHUNK_FRAMES // grid) * grid
+        for start in range(0, frames, step):
+            first, last = max(0, start - before), min(frames, start + step + after)
+            yield slice(first, last), slice(start - first, min(start + step, frames) - first)
+
+
+def names() -> list[str]:
+    """The models shipped inside the package."""
+    return sorted(path.parent.name for path in _SHIPPED.glob("*/model.json"))
+
+
+def load(name_or_folder: str | Path = DEFAULT) -> Model:
+    """Load a shipped model by name, or any by its folder.
+
+    Raises:
+        ModelError: there is none, or its files are missing, damaged or of a newer format.
+    """
+    folder = _SHIPPED / name_or_folder if str(name_or_folder) in names() else Path(name_or_folder)
+    note = folder / "model.json"
+    if not note.is_file():
+        raise ModelError(
+            f"{name_or_folder}: no model of that name or folder with a model.json; shipped: {', '.join(names())}"
+        )
+    try:
+        return _described(folder, json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(f"{note}: is damaged or of a newer version of emotrace ({reason}); get it again") from None
+
+
+def _described(folder: Path, note: dict[str, Any]) -> Model:
+    if note["format"] != FORMAT:
+        raise ValueError(f"format {note['format']}, this version reads {FORMAT}")
+    targets = []
+    for name, entry in note["targets"].items():
+        graph = folder / Path(entry["graph"]).name
+        if not graph.is_file():
+            raise ModelError(f"{graph}: is missing from its model; get the whole folder again")
+        targets.append(Target(name, graph, float(entry["gain"]), float(entry["offset"])))
+    features.get(note["front_end"])
+    return Model(
+        name=str(note["name"]),
+        targets=tuple(targets),
+        front_end=note["front_end"],
+        rule=Normalisation(**note["normalisation"]),
+        grid_frames=int(note["grid_frames"]),
+        reach=(int(note["reach"][0]), int(note["reach"][1])),
+        ranges={key: (float(low), float(high)) for key, (low, high) in note.get("ranges", {}).items()},
+        card=note.get("card", {}),
+    )
+
+
+def session(graph: Path) -> onnxruntime.InferenceSession:
+    """Open a graph on the CPU.
+
+    Raises:
+        ModelError: it is none.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, without a common base
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{graph}: is no graph that onnxruntime can load ({reason}); get the model again") from None

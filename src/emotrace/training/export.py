@@ -1,0 +1,201 @@
+"""Runs of a network on several targets made into one saved model, as :mod:`emotrace.inference.model` reads it."""
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from emotrace.errors import ConfigError, ModelError
+from emotrace.inference import familiarity, model
+from emotrace.output import write_atomically
+from emotrace.training import loop, run
+from emotrace.training.config import Config
+from emotrace.training.dataset import Dataset, Example, prepare
+
+TOLERANCE = 1e-4
+_FEATURES_KEPT = "features"
+
+
+class Ensemble(nn.Module):
+    """The members of one target side by side: (1, frames, size) to (members, frames), frames on the grid."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Every member's trace."""
+        return torch.cat([member.core(features) for member in self.members])  # type: ignore[operator]
+
+
+def export(
+    runs: Sequence[Path],
+    out: Path,
+    name: str,
+    card: Mapping[str, Any],
+    calibration: Mapping[str, tuple[float, float]] | None = None,
+    jobs: int = 1,
+) -> model.Model:
+    """Make a model's folder out of finished runs, one folder a target.
+
+    Args:
+        runs: folders that :func:`emotrace.training.run.train` filled; same network, front end and normalisation.
+        out: the model's folder; replaced if it holds a model.
+        name: for people.
+        card: data, licence, command, scores.
+        calibration: gain and offset by target; fitted on the development part where it is not given
+            (:func:`calibrate`).
+        jobs: processes, for features that are no longer in the cache.
+
+    Returns:
+        The model, loaded from ``out``.
+
+    Raises:
+        ConfigError: the runs do not belong together or are not finished.
+        ModelError: the exported graph does not give what PyTorch gives, within 1e-4.
+    """
+    configs = {config.target: (Path(folder), config) for folder in runs for config in [run.read_config(folder)]}
+    shared = [_shared(config) for _, config in configs.values()]
+    if len(configs) != len(runs) or any(other != shared[0] for other in shared):
+        raise ConfigError(f"{', '.join(map(str, runs))}: one folder a target, all else the same, makes a model")
+    folder = Path(tempfile.mkdtemp(dir=_parent(out), prefix=".export-"))
+    try:
+        note = _export(configs, folder, name, card, calibration or {}, jobs)
+        text = json.dumps(note, indent=1) + "\n"
+        write_atomically(folder / "model.json", lambda file: file.write(text))
+        _replace(folder, Path(out))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return model.load(out)
+
+
+def _shared(config: Config) -> Config:
+    """What must not differ between the targets of a model; the width may (paper, section 6.1)."""
+    arguments = {key: value for key, value in config.arguments.items() if key != "width"}
+    return replace(config, target="", lag_s=0.0, l2=0.0, learning_rate=0.0, epochs=1, arguments=arguments)
+
+
+def _parent(out: Path) -> Path:
+    parent = Path(out).absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    return parent
+
+
+def _replace(folder: Path, out: Path) -> None:
+    if out.exists() and not (out / "model.json").is_file():
+        raise ConfigError(f"{out}: exists and is no model; name another folder")
+    folder.chmod(0o755)
+    if out.exists():
+        shutil.rmtree(out)
+    folder.rename(out)
+
+
+def _export(
+    configs: Mapping[str, tuple[Path, Config]],
+    folder: Path,
+    name: str,
+    card: Mapping[str, Any],
+    calibration: Mapping[str, tuple[float, float]],
+    jobs: int,
+) -> dict[str, Any]:
+    targets: dict[str, Any] = {}
+    for target, (runs, config) in configs.items():
+        networks = load_networks(runs, config)
+        data = prepare(config, runs.parent / _FEATURES_KEPT, jobs)
+        gain, offset = calibration.get(target) or calibrate(config, networks, data)
+        graph = folder / f"{target}.onnx"
+        write_graph(Ensemble(networks).eval(), graph, networks[0].grid_frames, config.arguments["size"])
+        targets[target] = {"graph": graph.name, "members": len(networks), "gain": gain, "offset": offset}
+    first = networks[0]
+    return {
+        "format": model.FORMAT,
+        "name": name,
+        "targets": targets,
+        "front_end": config.front_end,
+        "normalisation": data.rule.as_dict(),
+        "grid_frames": first.grid_frames,
+        "reach": max(_reach(config) for _, config in configs.values()),
+        "ranges": familiarity.fit([_measures(e, data) for variants in data.train for e in variants]),
+        "card": {
+            **card,
+            "configuration": {t: c.as_dict() for t, (_, c) in configs.items()},
+            "made_with": run.made_with(),
+        },
+    }
+
+
+def _reach(config: Config) -> tuple[int, int]:
+    network: Any = loop.build(config)
+    before, after = network.reach()
+    return before, after
+
+
+def _measures(example: Example, data: Dataset) -> dict[str, float]:
+    return familiarity.Profile().update(example.rows()).measures(data.rule)
+
+
+def load_networks(runs: Path, config: Config) -> list[Any]:
+    """The trained networks of every seed, ready to predict.
+
+    Raises:
+        ConfigError: a seed has no record, so it is not done.
+    """
+    networks = []
+    for seed in range(config.seeds):
+        if not (Path(runs) / f"seed-{seed}" / "record.json").exists():
+            raise ConfigError(f"{runs}: seed {seed} is not done; let 'emotrace train' finish it")
+        network = loop.build(config)
+        network.load_state_dict(run.weights(runs, seed))
+        networks.append(network.eval())
+    return networks
+
+
+def calibrate(config: Config, networks: Sequence[nn.Module], data: Dataset) -> tuple[float, float]:
+    """Gain and offset that give the ensemble's traces the mean and SD of the development gold standard.
+
+    The mean of several networks moves less than each of them; this is the centring and scaling of the AVEC 2016 chain
+    (protocol of Valstar et al. 2016), fitted where it may be: on the development part.
+    """
+    features_ = [example.normalised(data.rule) for example in data.dev]
+    traces = [np.mean([loop.predict(network, f) for network in networks], axis=0) for f in features_]
+    trace, gold = np.concatenate(traces), np.concatenate([example.gold for example in data.dev])
+    gain = float(gold.std() / trace.std())
+    return round(gain, 4), round(float(gold.mean() - gain * trace.mean()), 4)
+
+
+def write_graph(ensemble: nn.Module, path: Path, grid_frames: int, size: int) -> None:
+    """Write an ONNX graph ``features (1, frames, size) -> trace (members, frames)`` and compare it with PyTorch.
+
+    Raises:
+        ModelError: a random input of another length than the one traced differs by more than 1e-4.
+    """
+    steps = torch.export.Dim("steps", min=2, max=1_000_000)
+    frames = steps * grid_frames if grid_frames > 1 else steps
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            ensemble,
+            (torch.zeros(1, 8 * grid_frames, size),),
+            str(path),
+            input_names=["features"],
+            output_names=["trace"],
+            dynamic_shapes=({1: frames},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    features_ = torch.randn(1, 21 * grid_frames, size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = ensemble(features_).numpy()
+    given = model.session(path).run(None, {"features": features_.numpy()})[0]
+    difference = float(np.abs(given - wanted).max())
+    if not difference <= TOLERANCE:
+        raise ModelError(f"{path.name}: onnxruntime's output is {difference:.1e} from PyTorch's; versions do not match")

@@ -1,0 +1,150 @@
+"""Runs: one network, one target, one configuration, several seeds, a JSON record of each.
+
+A run's folder holds ``checkpoint.npz`` while it trains and ``record.json`` once it is done; a run with a record is
+not run again, and one that was killed goes on from its checkpoint.
+"""
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+
+from emotrace import features
+from emotrace.errors import ConfigError
+from emotrace.output import write_atomically
+from emotrace.training import loop
+from emotrace.training.config import Config
+from emotrace.training.dataset import Dataset, prepare
+
+
+def train(config: Config, out: Path, jobs: int = 1, show: bool = True) -> list[dict[str, Any]]:
+    """Train every seed of a configuration.
+
+    Args:
+        config: what to train.
+        out: folder of the runs, made if absent; features are kept in ``features`` beside it.
+        jobs: runs at once, a process with one thread each.
+        show: progress bars on standard error.
+
+    Returns:
+        The records, by seed.
+
+    Raises:
+        ConfigError: ``out`` holds runs of another configuration, or an argument does not suit the network.
+        CorpusError: the corpus is malformed.
+    """
+    out = Path(out)
+    config = _complete(config)
+    _claim(out, config)
+    todo = [seed for seed in range(config.seeds) if not (_folder(out, seed) / "record.json").exists()]
+    if todo:
+        data = prepare(config, out.parent / "features", jobs, _bar("features", show))
+        joblib.Parallel(n_jobs=jobs)(
+            joblib.delayed(_run)(config, seed, data, out, position if show else None)
+            for position, seed in enumerate(todo)
+        )
+    return [json.loads((_folder(out, seed) / "record.json").read_text()) for seed in range(config.seeds)]
+
+
+def read_config(out: Path) -> Config:
+    """The configuration that the runs in a folder were trained with."""
+    from emotrace.training import config
+
+    path = Path(out) / "config.yaml"
+    if not path.exists():
+        raise ConfigError(f"{out}: holds no config.yaml; name the folder that 'emotrace train -o' made")
+    return config.read(path)
+
+
+def weights(out: Path, seed: int) -> loop.Tensors:
+    """The best epoch's weights of a run."""
+    return loop.best_weights(_folder(Path(out), seed) / "checkpoint.npz")
+
+
+def _complete(config: Config) -> Config:
+    """The front end decides the network's input size."""
+    config = replace(config, arguments={"size": features.get(config.front_end).size, **config.arguments})
+    try:
+        loop.build(config)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"arguments of {config.network}: {error}") from None
+    return config
+
+
+def _claim(out: Path, config: Config) -> None:
+    import yaml
+
+    path = out / "config.yaml"
+    if path.exists():
+        if read_config(out) != config:
+            raise ConfigError(f"{out}: holds runs of another configuration; name a new folder")
+        return
+    text = yaml.safe_dump(_plain(config.as_dict()), sort_keys=False)
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda file: file.write(text))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple) else value
+
+
+def _folder(out: Path, seed: int) -> Path:
+    return out / f"seed-{seed}"
+
+
+def _run(config: Config, seed: int, data: Dataset, out: Path, position: int | None) -> None:
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+    bar = _bar(f"{out.name} seed {seed}", position is not None, position, config.epochs)()
+    folder = _folder(out, seed)
+    run = loop.fit(config, seed, data, folder / "checkpoint.npz", lambda record: _advance(bar, record))
+    bar.close()
+    record = {
+        "config": _plain(config.as_dict()),
+        "seed": seed,
+        "best_epoch": run.best_epoch,
+        "dev_ccc": None if config.fit_all else run.best_ccc,
+        "parameters": sum(p.numel() for p in run.network.parameters()),
+        "seconds": round(time.perf_counter() - began, 1),
+        "made_with": made_with(),
+        "history": run.history,
+    }
+    text = json.dumps(record, indent=1)
+    write_atomically(folder / "record.json", lambda file: file.write(text), force=True)
+
+
+def made_with() -> dict[str, str | None]:
+    """Versions and commit, for a record."""
+    here = Path(__file__).parent
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    packages = ("emotrace", "torch", "numpy", "scipy")
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+        "commit": git.stdout.strip() or None,
+    }
+
+
+def _bar(what: str, show: bool, position: int | None = None, total: int | None = None) -> Callable[..., Any]:
+    from tqdm import tqdm
+
+    def bar(work: Any = None) -> Any:
+        return tqdm(work, desc=what, total=total, position=position, disable=not show, dynamic_ncols=True)
+
+    return bar
+
+
+def _advance(bar: Any, record: dict[str, Any]) -> None:
+    bar.update(record["epoch"] + 1 - bar.n)
+    shown = {"loss": record["loss"]} if record["dev_ccc"] is None else {"dev_ccc": record["dev_ccc"]}
+    bar.set_postfix({key: f"{value:.3f}" for key, value in shown.items()})

@@ -1,0 +1,250 @@
+import pytest
+import torch
+
+from emotrace import models
+from emotrace.errors import ConfigError
+
+torch.set_num_threads(1)
+
+SIZE = 3
+NETWORKS = [
+    ("dilated", {}),
+    ("dilated", {"layers": 1, "width": 4, "kernel_frames": 1}),
+    ("dilated", {"layers": 3, "width": 4, "kernel_frames": 5}),
+    ("dilated", {"layers": 3, "width": 4, "dilation_base": 3, "residual": True}),
+    ("downup", {}),
+    ("downup", {"layers": 1, "width": 8}),
+    ("downup", {"layers": 2, "width": 8, "kernel_frames": 1, "up_kernel_frames": 3}),
+    ("downup", {"layers": 2, "width": 8, "factor": 2, "kernel_frames": 3, "up_kernel_frames": 4}),
+    ("downup", {"layers": 2, "width": 8, "factor": 2, "middle_kernel_frames": 3, "up_kernel_frames": 2}),
+    ("downup", {"layers": 2, "width": 8, "factor": 4, "kernel_frames": 3, "up_kernel_frames": 10}),
+    ("downup", {"layers": 3, "width": 8, "middle_kernel_frames": 5, "up_kernel_frames": 15}),
+]
+IDS = [f"{name} {' '.join(f'{key}={value}' for key, value in arguments.items())}" for name, arguments in NETWORKS]
+
+
+def build(name, seed=0, **arguments):
+    torch.manual_seed(seed)
+    return models.get(name).Network(**{"size": SIZE, **arguments}).eval()
+
+
+def features(frames, seed=0, batch=1):
+    return torch.randn(batch, frames, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+def up_to(frames, grid):
+    return -(-frames // grid) * grid
+
+
+def seen(network, draws=5):
+    """Farthest input frames before and after that change an output, found from gradients over one grid step.
+
+    A maximum passes the gradient on from one frame of several, so that one input may not show the whole reach.
+    """
+    grid, (before, after) = network.grid_frames, network.reach()
+    start = up_to(before, grid) + grid
+    outputs = start + torch.arange(grid)
+    farthest = [0, 0]
+    for seed in range(draws):
+        inputs = features(start + up_to(after, grid) + 2 * grid, seed).double().repeat(grid, 1, 1).requires_grad_()
+        network.core(inputs)[torch.arange(grid), outputs].sum().backward()
+        for output, gradient in zip(outputs.tolist(), inputs.grad, strict=True):
+            frames = gradient.abs().sum(dim=1).nonzero()
+            farthest = [max(farthest[0], output - int(frames[0])), max(farthest[1], int(frames[-1]) - output)]
+    return tuple(farthest)
+
+
+def test_lists_networks_and_only_networks():
+    assert {"dilated", "downup"} <= set(models.names())
+    assert "initialisation" not in models.names()
+    assert models.names() == sorted(models.names())
+
+
+def test_unknown_name_lists_the_known():
+    with pytest.raises(ConfigError, match=r"'dilatd'.*dilated, downup") as error:
+        models.get("dilatd")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", models.names())
+class TestEveryNetwork:
+    def test_as_many_frames_out_as_in(self, name):
+        network = build(name)
+        with torch.inference_mode():
+            for frames in range(1, 301):
+                trace = network(features(frames))
+                assert trace.shape == (1, frames)
+                assert trace.isfinite().all()
+
+    def test_recordings_of_a_batch_do_not_meet(self, name):
+        network, batch = build(name).double(), features(100, batch=3).double()
+        with torch.inference_mode():
+            together, alone = network(batch), torch.cat([network(row[None]) for row in batch])
+        torch.testing.assert_close(together, alone, rtol=0, atol=1e-10)
+
+    def test_core_is_forward_on_the_grid(self, name):
+        network = build(name)
+        inputs = features(3 * network.grid_frames)
+        with torch.inference_mode():
+            assert torch.equal(network.core(inputs), network(inputs))
+
+    def test_takes_the_paper_s_features_by_default(self, name):
+        torch.manual_seed(0)
+        network = models.get(name).Network()
+        assert network(torch.randn(1, 30, 160)).shape == (1, 30)
+
+    def test_the_generator_s_seed_decides_how_it_starts(self, name):
+        first, again, other = (build(name, seed).state_dict() for seed in (0, 0, 1))
+        assert all(torch.equal(first[key], again[key]) for key in first)
+        assert any(not torch.equal(first[key], other[key]) for key in first)
+
+    def test_every_parameter_learns(self, name):
+        network = build(name)
+        network(features(300)).square().sum().backward()
+        without = [key for key, value in network.named_parameters() if value.grad is None or not value.grad.any()]
+        assert without == []
+
+    def test_evaluation_drops_nothing(self, name):
+        if "dropout" not in models.get(name).Network.__init__.__annotations__:
+            pytest.skip(f"{name} has no dropout")
+        network, inputs = build(name, dropout=0.5), features(120)
+        with torch.no_grad():
+            assert torch.equal(network(inputs), network(inputs))
+            assert not torch.equal(network.train()(inputs), network(inputs))
+
+    def test_rebuilds_from_its_arguments_and_weights(self, name):
+        network, other = build(name), build(name, seed=1)
+        other.load_state_dict(network.state_dict())
+        with torch.inference_mode():
+            assert torch.equal(other(features(50)), network(features(50)))
+
+    def test_says_which_frames_it_needs(self, name):
+        network = build(name)
+        assert network.grid_frames >= 1
+        assert all(isinstance(frames, int) and frames >= 0 for frames in network.reach())
+
+
+@pytest.mark.parametrize(("name", "arguments"), NETWORKS, ids=IDS)
+class TestReach:
+    def test_is_what_gradients_show(self, name, arguments):
+        network = build(name, **arguments).double()
+        assert seen(network) == network.reach()
+
+    def test_pieces_on_the_grid_with_reach_around_them_are_the_whole(self, name, arguments):
+        network = build(name, **arguments)
+        grid, (before, after) = network.grid_frames, network.reach()
+        length = up_to(150, grid)
+        whole = features(up_to(2 * max(before, after) + 4 * length, grid))
+        frames = whole.shape[1]
+        with torch.inference_mode():
+            wanted = network(whole)[0]
+            for start in range(0, frames, length):
+                stop = min(start + length, frames)
+                first, last = max(0, start - up_to(before, grid)), min(frames, stop + up_to(after, grid))
+                piece = network.core(whole[:, first:last])[0, start - first : stop - first]
+                torch.testing.assert_close(piece, wanted[start:stop], rtol=0, atol=1e-5)
+
+
+def test_a_piece_off_the_grid_is_another_trace():
+    # What makes the grid part of the contract: pooling elsewhere finds other maxima.
+    network, whole = build("downup"), features(81 * 12)
+    with torch.inference_mode():
+        piece = network.core(whole[:, 40 : 40 + 81 * 11])
+        assert (piece[0, 405:486] - network(whole)[0, 445:526]).abs().max() > 1e-3
+
+
+class TestThePaperSDilatedNetwork:
+    def convolutions(self):
+        return [m for m in models.get("dilated").Network().modules() if isinstance(m, torch.nn.Conv1d)]
+
+    def test_ten_layers_of_32_whose_dilation_doubles_and_a_1x1_output(self):
+        *layers, output = self.convolutions()
+        assert [layer.dilation for layer in layers] == [(2**n,) for n in range(10)]
+        assert [layer.out_channels for layer in layers] == [32] * 10
+        assert [layer.kernel_size for layer in layers] == [(3,)] * 10
+        assert (output.in_channels, output.out_channels, output.kernel_size) == (32, 1, (1,))
+
+    def test_parameters(self):
+        network = models.get("dilated").Network()
+        by_hand = (160 * 3 + 1) * 32 + 9 * (32 * 3 + 1) * 32 + 33
+        assert sum(p.numel() for p in network.parameters()) == by_hand == 43361
+
+    def test_sees_82_seconds(self):
+        assert sum(models.get("dilated").Network().reach()) + 1 == 2047
+
+    def test_residual_adds_the_input_of_every_layer_but_the_first(self):
+        network = build("dilated", layers=2, width=4, residual=True)
+        inputs = features(20)
+        with torch.inference_mode():
+            first = torch.relu(network.convolutions[0](inputs.transpose(1, 2)))
+            second = torch.relu(network.convolutions[1](first)) + first
+            torch.testing.assert_close(network(inputs), network.output(second)[:, 0])
+
+    @pytest.mark.parametrize("kernel_frames", [0, 2, 4])
+    def test_refuses_even_kernels(self, kernel_frames):
+        with pytest.raises(ValueError, match=f"kernel_frames must be odd.* not {kernel_frames}"):
+            build("dilated", kernel_frames=kernel_frames)
+
+
+class TestThePaperSDownsamplingNetwork:
+    def test_four_layers_down_one_between_and_four_up(self):
+        modules = list(models.get("downup").Network().modules())
+        down = [m for m in modules if isinstance(m, torch.nn.Conv1d)]
+        up = [m for m in modules if isinstance(m, torch.nn.ConvTranspose1d)]
+        assert [m.out_channels for m in down] == [32] * 5
+        assert down[-1].kernel_size == (1,)
+        assert [m.stride for m in up] == [(3,)] * 4
+        assert [m.out_channels for m in up] == [32, 32, 32, 1]
+        assert models.get("downup").Network().grid_frames == 3**4
+
+    @pytest.mark.parametrize(("width", "count"), [(32, 86561), (128, 948353)])
+    def test_parameters(self, width, count):
+        network = models.get("downup").Network(width=width)
+        down = (160 * 7 + 1) * width + 3 * (width * 7 + 1) * width
+        up = 3 * (width * 9 + 1) * width + width * 9 + 1
+        assert sum(p.numel() for p in network.parameters()) == down + (width + 1) * width + up == count
+
+    def test_the_output_is_not_squashed(self):
+        network = build("downup")
+        with torch.no_grad():
+            network.up[-1].bias.fill_(7.0)
+            assert network(features(90)).min() > 5
+
+    def test_a_pulse_is_not_moved_in_time(self):
+        # Cropped anywhere but at the centre, a pulse would come back early or late.
+        network = build("downup", layers=2, width=1, kernel_frames=1, up_kernel_frames=3)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.zero_()
+            for layer in [*network.down, network.middle, *network.up]:
+                layer.weight.fill_(1.0)
+            inputs = torch.zeros(1, 81, SIZE)
+            inputs[0, 36:45] = 1.0
+            trace = network(inputs)[0]
+        assert trace.nonzero()[:, 0].tolist() == list(range(36, 45))
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"kernel_frames": 4},
+            {"middle_kernel_frames": 2},
+            {"up_kernel_frames": 4},
+            {"up_kernel_frames": 1},
+            {"factor": 2, "up_kernel_frames": 5},
+        ],
+    )
+    def test_refuses_kernels_that_change_the_length(self, arguments):
+        with pytest.raises(ValueError, match="must be"):
+            build("downup", **arguments)
+
+
+@pytest.mark.parametrize("name", ["dilated", "downup"])
+def test_starts_with_glorot_kernels_and_no_bias(name):
+    for layer in build(name, size=160).modules():
+        if isinstance(layer, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
+            fan_in, fan_out = torch.nn.init._calculate_fan_in_and_fan_out(layer.weight)
+            bound = (6 / (fan_in + fan_out)) ** 0.5
+            assert not layer.bias.any()
+            assert layer.weight.abs().max() <= bound
+            if layer.weight.numel() > 200:
+                assert layer.weight.abs().max() > 0.95 * bound

@@ -1,0 +1,245 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emotrace.features import logmel
+from emotrace.features.normalisation import Normalisation, Statistics, normalise
+
+BINS = 40
+
+
+def speech(count=400, level=-5.0, seed=0):
+    """Rows of correlated bins with a slope, their levels spread over some nepers."""
+    rng = np.random.default_rng(seed)
+    slope = np.linspace(1, -2, BINS)
+    return (level + slope + rng.normal(size=(count, 1)) + 0.7 * rng.normal(size=(count, BINS))).astype(np.float32)
+
+
+def statistics(rows):
+    return Statistics(rows.shape[1]).update(rows)
+
+
+def same(one, other):
+    np.testing.assert_allclose(one.counts, other.counts)
+    np.testing.assert_allclose(one.sums, other.sums, atol=1e-9)
+    np.testing.assert_allclose(one.squares, other.squares, atol=1e-9)
+
+
+class TestThePaperSRule:
+    def test_is_the_literal_z_norm(self):
+        rows = speech()
+        literal = (rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)) / rows.std(axis=0, dtype=np.float64)
+        normal = normalise(rows)
+        assert normal.dtype == np.float32
+        np.testing.assert_allclose(normal, literal, atol=1e-5)
+
+    def test_leaves_its_input_alone(self):
+        rows = speech()
+        before = rows.copy()
+        normalise(rows, rule=Normalisation(clip=1.0))
+        assert (rows == before).all()
+
+    def test_a_gain_does_not_show(self):
+        np.testing.assert_allclose(normalise(speech()), normalise(speech() + np.float32(2.5)), atol=1e-5)
+
+    @pytest.mark.parametrize("bins", [1, 13, 88])
+    def test_other_numbers_of_bins(self, bins):
+        rows = np.random.default_rng(0).normal(-5, 2, (300, bins)).astype(np.float32)
+        normal = normalise(rows)
+        np.testing.assert_allclose(normal.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(normal.std(axis=0), 1, atol=1e-5)
+
+    def test_each_speaker_on_their_own(self):
+        own = {"anna": speech(200, -8), "bert": speech(150, -2, seed=1)}
+        # Turn by turn, each one's rows in their order.
+        names = np.random.default_rng(2).permutation(["anna"] * 200 + ["bert"] * 150)
+        rows = np.empty((350, BINS), dtype=np.float32)
+        for name, spoken in own.items():
+            rows[names == name] = spoken
+        normal = normalise(rows, names)
+        for name, spoken in own.items():
+            np.testing.assert_allclose(normal[names == name], normalise(spoken), atol=1e-6)
+
+    def test_one_name_is_no_name(self):
+        rows = speech()
+        assert (normalise(rows, np.array(["a"] * len(rows))) == normalise(rows)).all()
+
+
+class TestDegenerate:
+    RULES = pytest.mark.parametrize(
+        "rule",
+        [
+            Normalisation(),
+            Normalisation(range_db=40.0),
+            Normalisation(range_db=40.0, clip=3.0, prior_s=5.0, prior_mean=(0.0,) * BINS, prior_sd=(1.0,) * BINS),
+        ],
+        ids=["plain", "range", "prior"],
+    )
+
+    @RULES
+    @pytest.mark.parametrize("value", [float(np.log(logmel.FLOOR)), -5.0, 0.1, 30.0])
+    def test_constant_rows_are_zero(self, rule, value):
+        normal = normalise(np.full((50, BINS), value, dtype=np.float32), rule=rule)
+        np.testing.assert_allclose(normal, 0, atol=1e-4)
+
+    def test_a_constant_bin_among_others(self):
+        rows = speech()
+        rows[:, 7] = 1.25
+        normal = normalise(rows)
+        np.testing.assert_allclose(normal[:, 7], 0, atol=1e-5)
+        np.testing.assert_allclose(np.delete(normal, 7, axis=1).std(axis=0), 1, atol=1e-4)
+
+    @RULES
+    def test_digital_silence(self, rule):
+        normal = normalise(logmel.log_mel(np.zeros(16000, dtype=np.float32)), rule=rule)
+        np.testing.assert_allclose(normal, 0, atol=1e-4)
+
+    @RULES
+    @pytest.mark.parametrize("count", [0, 1, 2])
+    def test_next_to_no_rows(self, rule, count):
+        normal = normalise(speech(count), rule=rule)
+        assert normal.shape == (count, BINS)
+        assert np.isfinite(normal).all()
+
+    def test_levels_outside_of_the_table_count_too(self):
+        rows = np.concatenate([speech(50, -90.0), speech(50, 200.0)])
+        np.testing.assert_allclose(normalise(rows), (rows - rows.mean(axis=0)) / rows.std(axis=0), atol=1e-3)
+
+
+class TestStatistics:
+    @settings(deadline=None)
+    @given(st.lists(st.integers(0, 400), max_size=8))
+    def test_pieces_are_the_whole(self, cuts):
+        rows = np.concatenate([speech(200, -14), speech(200, 3)])
+        whole = statistics(rows)
+        pieces = np.split(rows, sorted(cuts))
+        updated, merged = Statistics(), Statistics()
+        for piece in pieces:
+            updated.update(piece)
+            merged.merge(Statistics().update(piece))
+        same(updated, whole)
+        same(merged, whole)
+
+    @settings(deadline=None)
+    @given(st.permutations(range(60)))
+    def test_the_order_of_rows_does_not_matter(self, order):
+        rows = speech(60)
+        same(statistics(rows[order]), statistics(rows))
+
+    def test_moments_of_everything(self):
+        rows = speech().astype(np.float64)
+        count, mean, variance = statistics(speech()).moments()
+        assert count == len(rows)
+        np.testing.assert_allclose(mean, rows.mean(axis=0))
+        np.testing.assert_allclose(variance, rows.var(axis=0))
+
+    def test_nothing_seen(self):
+        count, mean, variance = Statistics().moments(40.0)
+        assert count == 0
+        assert mean.tolist() == [0.0] * BINS
+        assert variance.tolist() == [1.0] * BINS
+
+
+class TestPauses:
+    def loud_and_pause(self, under_db):
+        """Rows 0 to 1 neper under the loudest, then as many again so many dB further down."""
+        loud = speech(300, 0.0) * np.float32(0.1)
+        return loud, loud - np.float32(under_db * np.log(10) / 10)
+
+    def test_are_left_out(self):
+        loud, pause = self.loud_and_pause(50)
+        count, mean, _ = statistics(np.concatenate([loud, pause])).moments(30.0)
+        assert count == 300
+        np.testing.assert_allclose(mean, loud.mean(axis=0), atol=1e-5)
+
+    def test_are_counted_within_the_range(self):
+        loud, soft = self.loud_and_pause(20)
+        assert statistics(np.concatenate([loud, soft])).moments(30.0)[0] == 600
+
+    def test_are_counted_without_a_range(self):
+        loud, pause = self.loud_and_pause(50)
+        assert statistics(np.concatenate([loud, pause])).moments()[0] == 600
+
+    def test_digital_silence_is_one_however_wide_the_range(self):
+        silence = np.full((1000, BINS), np.log(logmel.FLOOR), dtype=np.float32)
+        assert statistics(np.concatenate([speech(300, -6), silence])).moments(200.0)[0] == 300
+
+    def test_a_click_is_not_the_loud_level(self):
+        rows = speech(300, 0.0) * np.float32(0.1)
+        click = np.full((3, BINS), 40.0, dtype=np.float32)
+        assert statistics(np.concatenate([rows, click])).moments(30.0)[0] == 303
+
+    def test_normalised_speech_does_not_depend_on_how_long_the_pauses_are(self):
+        loud, pause = self.loud_and_pause(50)
+        rule = Normalisation(range_db=30.0)
+        short = normalise(np.concatenate([loud, pause[:10]]), rule=rule)[:300]
+        long = normalise(np.concatenate([loud, pause, pause, pause]), rule=rule)[:300]
+        np.testing.assert_allclose(short, long, atol=1e-5)
+
+
+class TestPrior:
+    def rule(self, prior_s):
+        return Normalisation(
+            prior_s=prior_s, prior_mean=tuple(np.linspace(2, -2, BINS).tolist()), prior_sd=(2.0,) * BINS
+        )
+
+    def own(self, count):
+        return np.tile(speech(100), (count // 100, 1)) if count >= 100 else speech(100)[:count]
+
+    def test_more_speech_moves_away_from_it(self):
+        target = np.linspace(2, -2, BINS)
+        distances = []
+        for count in (100, 400, 1600, 6400):
+            mean, sd = self.rule(5.0).scale(statistics(self.own(count)))
+            distances.append((np.abs(mean - mean.mean() - target).max(), np.abs(sd - 2.0).max()))
+        by_mean, by_sd = zip(*distances, strict=True)
+        assert list(by_mean) == sorted(by_mean)
+        assert list(by_sd) == sorted(by_sd)
+        assert by_mean[0] < by_mean[-1] / 3
+
+    def test_as_much_speech_as_the_prior_weighs_half(self):
+        rows = self.own(500)
+        mean, sd = self.rule(5.0).scale(statistics(rows))
+        own_mean = rows.mean(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(mean, (own_mean + np.linspace(2, -2, BINS) + own_mean.mean()) / 2, atol=1e-5)
+        np.testing.assert_allclose(sd, np.sqrt((rows.var(axis=0, dtype=np.float64) + 4) / 2), atol=1e-5)
+
+    def test_without_speech_it_is_all_there_is(self):
+        mean, sd = self.rule(5.0).scale(Statistics())
+        np.testing.assert_allclose(mean, np.linspace(2, -2, BINS), atol=1e-6)
+        np.testing.assert_allclose(sd, 2.0)
+
+    def test_level_is_the_recording_s_own(self):
+        quiet, loud = (normalise(speech(50) + np.float32(gain), rule=self.rule(10.0)) for gain in (0, 6))
+        np.testing.assert_allclose(quiet, loud, atol=1e-4)
+
+    def test_off_by_default(self):
+        rule = Normalisation(prior_mean=(5.0,) * BINS, prior_sd=(9.0,) * BINS)
+        assert (normalise(speech(), rule=rule) == normalise(speech())).all()
+
+    def test_gathered_from_recordings_each_weighing_the_same(self):
+        recordings = [speech(100, -9), speech(900, -1, seed=1) * np.float32(1.5)]
+        rule = Normalisation(prior_s=5.0).with_prior([statistics(rows) for rows in recordings])
+        shapes = [rows.mean(axis=0) - rows.mean() for rows in recordings]
+        np.testing.assert_allclose(rule.prior_mean, np.mean(shapes, axis=0), atol=1e-4)
+        variances = [rows.var(axis=0) for rows in recordings]
+        np.testing.assert_allclose(rule.prior_sd, np.sqrt(np.mean(variances, axis=0)), atol=1e-4)
+        assert rule.prior_s == 5.0
+
+    def test_survives_json(self):
+        rule = Normalisation(40.0, 5.0, 10.0).with_prior([statistics(speech())])
+        values = json.loads(json.dumps(rule.as_dict()))
+        again = Normalisation(**values)
+        assert (normalise(speech(30), rule=again) == normalise(speech(30), rule=rule)).all()
+
+
+def test_clip_holds_values_within():
+    rows = speech()
+    rows[3] += 50
+    clipped, free = normalise(rows, rule=Normalisation(clip=2.0)), normalise(rows)
+    assert np.abs(clipped).max() == 2.0
+    assert np.abs(free).max() > 10
+    np.testing.assert_array_equal(clipped, np.clip(free, -2, 2))
