@@ -42,11 +42,13 @@ class Statistics:
             return self
         levels = ((rows.mean(axis=1) - _LOWEST) / _STEP).astype(np.intp).clip(0, _STEPS - 1)
         order = np.argsort(levels, kind="stable")
-        ordered = rows[order].astype(np.float64)
+        ordered = rows[order]
         present, starts = np.unique(levels[order], return_index=True)
-        self.counts[present] += np.diff(np.append(starts, len(rows)))
-        self.sums[present] += np.add.reduceat(ordered, starts)
-        self.squares[present] += np.add.reduceat(ordered**2, starts)
+        for step, start, stop in zip(present, starts, [*starts[1:], len(rows)], strict=True):
+            alike = ordered[start:stop].astype(np.float64)
+            self.counts[step] += stop - start
+            self.sums[step] += alike.sum(axis=0)
+            self.squares[step] += np.einsum("ij,ij->j", alike, alike)
         return self
 
     def merge(self, other: "Statistics") -> Self:

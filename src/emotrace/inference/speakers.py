@@ -15,10 +15,7 @@ from emotrace.errors import EmotraceError
 
 COLUMNS = ("start_s", "end_s", "speaker")
 
-_RTTM_TYPES = frozenset(
-    "SPEAKER SPKR-INFO SEGMENT NOSCORE NO_RT_METADATA LEXEME NON-LEX NON-SPEECH FILLER EDIT IP SU CB A/P".split()
-)
-_RTTM_FIELDS = 8
+_RTTM_FIELDS = (8, 10)
 _REMEDY = "give RTTM, or a CSV with the header start_s,end_s,speaker"
 
 
@@ -51,8 +48,7 @@ def read(path: str | os.PathLike[str], recording: str | None = None) -> list[Seg
     """
     name = os.fspath(path)
     text = _text(name)
-    first = next((line.split() for line in text.splitlines() if line.strip() and not _is_comment(line)), [])
-    if first and first[0] in _RTTM_TYPES:
+    if any(fields[0] == "SPEAKER" for _, fields in _rttm_lines(text)):
         segments = _of_recording(list(_rttm(name, text)), name, recording)
     else:
         segments = list(_csv(name, text))
@@ -110,25 +106,25 @@ def _text(name: str) -> str:
     return text
 
 
-def _is_comment(line: str) -> bool:
-    return line.lstrip().startswith(";;")
+def _rttm_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of each line that is neither blank nor a comment."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith(";;"):
+            yield number, line.split()
 
 
 def _rttm(name: str, text: str) -> Iterator[tuple[str, Segment]]:
     """The recording and the segment of each ``SPEAKER`` line: type, file, channel, start, duration, two more, name."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        fields = line.split()
-        if not fields or _is_comment(line):
-            continue
-        where = f"{name}, line {number}"
-        if fields[0] not in _RTTM_TYPES:
-            raise EmotraceError(f"{where}: {fields[0][:40]!r} is no type of RTTM line; mend or drop the line")
+    fewest, most = _RTTM_FIELDS
+    for number, fields in _rttm_lines(text):
         if fields[0] != "SPEAKER":
             continue
-        if len(fields) < _RTTM_FIELDS:
+        where = f"{name}, line {number}"
+        if not fewest <= len(fields) <= most:
+            # A space in a name moves the fields behind it: start and duration would be read from the wrong ones.
             raise EmotraceError(
-                f"{where}: has {len(fields)} fields, a SPEAKER line has 9 or 10 (the speaker is the 8th); "
-                "mend or drop the line"
+                f"{where}: has {len(fields)} fields, a SPEAKER line {fewest} to {most}, the 8th the speaker; "
+                "mend the line, without spaces in names"
             )
         start_s, length_s = _seconds(fields[3], "start", where), _seconds(fields[4], "duration", where)
         yield fields[1], Segment(start_s, start_s + length_s, fields[7])

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,12 @@ class Example:
 
     def normalised(self, rule: Normalisation) -> np.ndarray:
         """(frames, size) features, by the recording's own statistics."""
-        rows = self.rows()
-        return rule.apply(rows, Statistics(self.bins).update(rows)).reshape(self.features.shape)
+        return rule.apply(self.rows(), self.statistics).reshape(self.features.shape)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Of all rows; kept, since every epoch asks for them."""
+        return Statistics(self.bins).update(self.rows())
 
     def cut(self, length_s: tuple[float, float], rng: np.random.Generator) -> list["Example"]:
         """Pieces one after another, their lengths drawn from a range, short ones as likely as long ones by ratio."""
@@ -104,7 +109,7 @@ def prepare(config: Config, cache: Path, jobs: int = 1, progress: Any = iter) ->
     examples = dict(zip([(r.id, v) for r, v in work], progress(made), strict=True))
     train = [[examples[r.id, variant] for variant in range(config.variants + 1)] for r in training]
     plain = [variants[0] for variants in train]
-    rule = config.normalising().with_prior([Statistics(e.bins).update(e.rows()) for e in plain])
+    rule = config.normalising().with_prior([e.statistics for e in plain])
     return Dataset(train, [examples[r.id, 0] for r in parts["dev"]], rule)
 
 

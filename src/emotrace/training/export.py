@@ -1,10 +1,12 @@
 """Runs of a network on several targets made into one saved model, as :mod:`emotrace.inference.model` reads it."""
 
 import json
+import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +125,7 @@ def _export(
         "normalisation": data.rule.as_dict(),
         "grid_frames": first.grid_frames,
         "reach": max(_reach(config) for _, config in configs.values()),
-        "ranges": familiarity.fit([_measures(e, data) for variants in data.train for e in variants]),
+        "ranges": familiarity.fit([m for variants in data.train for e in variants for m in _measures(e, data)]),
         "card": {
             **card,
             "configuration": {t: c.as_dict() for t, (_, c) in configs.items()},
@@ -138,8 +140,8 @@ def _reach(config: Config) -> tuple[int, int]:
     return before, after
 
 
-def _measures(example: Example, data: Dataset) -> dict[str, float]:
-    return familiarity.Profile().update(example.rows()).measures(data.rule)
+def _measures(example: Example, data: Dataset) -> list[dict[str, float]]:
+    return list(familiarity.excerpts(example.rows(), data.rule))
 
 
 def load_networks(runs: Path, config: Config) -> list[Any]:
@@ -171,6 +173,16 @@ def calibrate(config: Config, networks: Sequence[nn.Module], data: Dataset) -> t
     return round(gain, 4), round(float(gold.mean() - gain * trace.mean()), 4)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter's notes on packages that it does without are not for users."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def write_graph(ensemble: nn.Module, path: Path, grid_frames: int, size: int) -> None:
     """Write an ONNX graph ``features (1, frames, size) -> trace (members, frames)`` and compare it with PyTorch.
 
@@ -179,7 +191,7 @@ def write_graph(ensemble: nn.Module, path: Path, grid_frames: int, size: int) ->
     """
     steps = torch.export.Dim("steps", min=2, max=1_000_000)
     frames = steps * grid_frames if grid_frames > 1 else steps
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             ensemble,

@@ -1,0 +1,292 @@
+"""Whether a recording is like the speech that a model knows; if not, what to tell the person who gave it.
+
+A network gives a trace of anything: of an empty room, a drum loop, a fan. Log mel rows are enough to notice: a
+:class:`Profile` takes them in one pass, cuts them into windows of 2.56 s and keeps a few numbers of each (under 30 a
+second in all), out of which come a handful of measures. :func:`fit` learns from training speech between which bounds
+each of them lies, and :func:`warnings` puts into words what lies outside.
+
+Songs, several voices at once and speech synthesis are near enough to speech to pass.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+from scipy import fft, ndimage
+
+from emotrace.features.logmel import BINS, HOP_RATE_HZ, Floats
+from emotrace.features.normalisation import Normalisation, Statistics
+
+EXCERPTS_S = (5, 10, 20, 60)
+"""Lengths that training recordings are cut to: short recordings scatter more than the long ones of a corpus."""
+
+_WINDOW = 256
+_STEP = 128
+_WINDOWS_AT_ONCE = 32
+_SHORTEST_WINDOW = 50
+_POOL = 4
+_POOL_RATE_HZ = HOP_RATE_HZ / _POOL
+
+# Levels are means over the bins of natural-log energies: 1 neper is 4.34 dB.
+_DB = 10 / np.log(10)
+_SILENCE = -14.5
+_ABOVE_BACKGROUND = 0.6
+_PAUSE = 6.9
+_LOUD_WINDOWS = 4.0
+_LEAST_S = 0.5
+
+_BEAT_S = 8.0
+_BEAT_LAGS_S = (0.25, 3.0)
+
+_PERCENTILES = (1.0, 99.0)
+_MARGIN = 0.15
+_MARGIN_DB = 10.0
+_MEASURES = ("loud_db", "rhythm", "movement", "change", "beat", "shape")
+
+# Measure, the side on which it lies outside (-1 under, 1 over), and what that means.
+_NO_SPEECH = (
+    ("rhythm", -1, "no rhythm of syllables, as in noise"),
+    ("movement", -1, "its spectrum hardly changes, as in noise"),
+    ("change", -1, "held tones, as in music"),
+    ("beat", 1, "a strict beat, as in music"),
+)
+_ODD = (
+    ("shape", 1, "another balance of low and high tones"),
+    ("loud_db", -1, "very quiet"),
+)
+
+
+class Profile:
+    """What a recording is like, gathered from its log mel rows in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._statistics = Statistics()
+        self._rest: Floats = np.empty((0, BINS), dtype=np.float32)
+        self._levels: list[np.ndarray] = []
+        self._windows: list[np.ndarray] = []
+
+    def update(self, rows: Floats) -> Self:
+        """Add (m, 40) rows at 100 Hz, as :func:`emotrace.features.logmel.log_mel` gives them for samples in [-1, 1]."""
+        self._statistics.update(rows)
+        rows = np.concatenate([self._rest, rows])
+        count = max(0, (len(rows) - _WINDOW) // _STEP + 1)
+        for first in range(0, count, _WINDOWS_AT_ONCE):
+            some = min(_WINDOWS_AT_ONCE, count - first)
+            piece = rows[first * _STEP : (first + some - 1) * _STEP + _WINDOW]
+            self._windows.append(_describe(np.lib.stride_tricks.sliding_window_view(piece, _WINDOW, 0)[::_STEP]))
+            self._levels.append(_pooled(piece[: some * _STEP]))
+        self._rest = rows[count * _STEP :].copy()
+        return self
+
+    def merge(self, other: "Profile") -> Self:
+        """Add what another has seen, as if it came after a cut."""
+        self._statistics.merge(other._statistics)
+        self._levels, self._windows = (
+            [*own, *others] for own, others in zip(self._complete(), other._complete(), strict=True)
+        )
+        self._rest = self._rest[:0]
+        return self
+
+    def _complete(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Levels and windows, with those of the rows that fill no window; a short recording is one short window."""
+        levels, windows = list(self._levels), list(self._windows)
+        if not windows and len(self._rest) >= _SHORTEST_WINDOW:
+            windows.append(_describe(self._rest.T[None]))
+        if len(self._rest) >= _POOL:
+            levels.append(_pooled(self._rest))
+        return levels, windows
+
+    def measures(self, rule: Normalisation | None = None) -> dict[str, float]:
+        """Describe all that was added.
+
+        Args:
+            rule: the model's; its ``prior_mean`` and ``prior_sd`` (40,) are the spectrum to compare with.
+
+        Returns:
+            Plain numbers for :func:`warnings` and :func:`fit`. What the recording is too short or too silent for is
+            left out.
+
+            - ``duration_s``, ``audible_s`` (louder than digital silence), ``sounding_s`` (above the background too);
+            - ``loud_db``: level of the louder passages, dB;
+            - ``rhythm``: share of level changes slower than 8 Hz, in eight bands, 0.5 to 20 Hz being all of them;
+            - ``movement``: SD of the spectral shape within 2.56 s, nepers;
+            - ``change``: from one row to the next, nepers;
+            - ``beat``: how exactly the level repeats after 0.25 to 3 s, 1 being exactly;
+            - ``shape``: distance of the mean spectrum from that of the training speech, in SDs.
+        """
+        levels, windows = (np.concatenate(parts) if parts else np.empty(0) for parts in self._complete())
+        audible = levels > _SILENCE
+        background = np.quantile(levels[audible], 0.1) if audible.any() else 0.0
+        result = {
+            "duration_s": len(levels) / _POOL_RATE_HZ,
+            "audible_s": float(audible.sum()) / _POOL_RATE_HZ,
+            "sounding_s": float((levels[audible] > background + _ABOVE_BACKGROUND).sum()) / _POOL_RATE_HZ,
+        }
+        if len(windows) and audible.any():
+            result |= _typical(windows) | _beat(levels) | self._shape(rule)
+        return result
+
+    def _shape(self, rule: Normalisation | None) -> dict[str, float]:
+        if rule is None or not rule.prior_mean:
+            return {}
+        _, mean, _ = self._statistics.moments(rule.range_db)
+        prior = np.array(rule.prior_mean)
+        distance = (mean - mean.mean()) - (prior - prior.mean())
+        return {"shape": float(np.mean(np.abs(distance) / np.array(rule.prior_sd)))}
+
+
+def _pooled(rows: Floats) -> np.ndarray:
+    """Level of every 40 ms: (m, 40) to (m // 4,)."""
+    return rows.mean(axis=1)[: len(rows) // _POOL * _POOL].reshape(-1, _POOL).mean(axis=1)
+
+
+def _describe(windows: Floats) -> np.ndarray:
+    """Loud level, rhythm, movement and change of (n, 40, rows) windows: (n, 4)."""
+    level = windows.mean(axis=1)
+    loud = np.quantile(level, 0.95, axis=1)
+    sounds = level > loud[:, None] - _PAUSE
+    return np.column_stack([loud, _rhythm(windows), _movement(windows, sounds), _change(windows, sounds)])
+
+
+def _rhythm(windows: Floats) -> np.ndarray:
+    """Share of the modulation from 0.5 to 20 Hz that is slower than 8 Hz; steady noise spreads it evenly."""
+    bands = windows.reshape(len(windows), 8, BINS // 8, -1).mean(axis=2)
+    bands = np.maximum(bands, bands.max(axis=2, keepdims=True) - _PAUSE)
+    taper = np.hanning(bands.shape[2])
+    power = np.abs(fft.rfft((bands - bands.mean(axis=2, keepdims=True)) * taper, axis=2)) ** 2
+    hz = fft.rfftfreq(bands.shape[2], 1 / HOP_RATE_HZ)
+    all_of_it = power[..., (hz >= 0.5) & (hz <= 20)].sum(axis=(1, 2))
+    # What does not move at all has no rhythm either: the constant keeps rounding from looking like one.
+    return power[..., (hz >= 0.5) & (hz < 8)].sum(axis=(1, 2)) / (all_of_it + 1e-2)
+
+
+def _movement(windows: Floats, sounds: np.ndarray) -> np.ndarray:
+    """SD over time of the bins against each other, over 50 ms, while there is sound; mean over the bins."""
+    count = windows.shape[2] // 5 * 5
+    slow = windows[:, :, :count].reshape(*windows.shape[:2], -1, 5).mean(axis=3)
+    weights = sounds[:, :count].reshape(len(sounds), 1, -1, 5).mean(axis=3)
+    weights = weights / np.maximum(weights.sum(axis=2, keepdims=True), 1e-9)
+    shape = slow - slow.mean(axis=1, keepdims=True)
+    centred = shape - (weights * shape).sum(axis=2, keepdims=True)
+    return np.sqrt((weights * centred**2).sum(axis=2)).mean(axis=1)
+
+
+def _change(windows: Floats, sounds: np.ndarray) -> np.ndarray:
+    """Median over the sounding rows of how far the bins are from those of the row before."""
+    steps = np.where(sounds[:, 1:], np.abs(np.diff(windows, axis=2)).mean(axis=1), np.inf)
+    middle = (np.isfinite(steps).sum(axis=1) - 1) // 2
+    return np.sort(steps, axis=1)[np.arange(len(steps)), middle]
+
+
+def _typical(windows: np.ndarray) -> dict[str, float]:
+    """Medians of what :func:`_describe` gives, (n, 4), over the windows that are not pauses."""
+    loud = float(np.quantile(windows[:, 0], 0.98))
+    rhythm, movement, change = np.median(windows[windows[:, 0] > loud - _LOUD_WINDOWS, 1:], axis=0)
+    return {
+        "loud_db": loud * float(_DB),
+        "rhythm": float(rhythm),
+        "movement": float(movement),
+        "change": float(change),
+    }
+
+
+def _beat(levels: np.ndarray) -> dict[str, float]:
+    """The highest autocorrelation of (m,) levels at lags of a beat or a bar, median over stretches of 8 s."""
+    count = round(_BEAT_S * _POOL_RATE_HZ)
+    if len(levels) < count:
+        return {}
+    audible = np.maximum(levels, max(np.quantile(levels, 0.98) - 5.0, _SILENCE))
+    level = audible - ndimage.uniform_filter1d(audible, round(2 * _POOL_RATE_HZ), mode="nearest")
+    stretches = np.lib.stride_tricks.sliding_window_view(level, count)[:: count // 2]
+    stretches = stretches - stretches.mean(axis=1, keepdims=True)
+    lags = np.arange(*(round(lag_s * _POOL_RATE_HZ) for lag_s in _BEAT_LAGS_S))
+    products = fft.irfft(np.abs(fft.rfft(stretches, 2 * count, axis=1)) ** 2, axis=1)
+    # A stretch whose level hardly moves has no beat; rounding and the noise of a steady sound are not to look like one.
+    unbiased = products[:, lags] / (products[:, :1] + 1e-2 * count) * (count / (count - lags))
+    return {"beat": float(np.median(unbiased.max(axis=1)))}
+
+
+def excerpts(rows: Floats, rule: Normalisation) -> Iterator[dict[str, float]]:
+    """Measures of cuts of a training recording, of the lengths that people give; what :func:`fit` wants.
+
+    Args:
+        rows: (m, 40) log mel rows of the recording.
+        rule: the model's.
+    """
+    for length_s in (*EXCERPTS_S, len(rows) / HOP_RATE_HZ):
+        length = round(length_s * HOP_RATE_HZ)
+        # A few cuts of each length, spread over the recording, tell as much as all of them.
+        for first in np.unique(np.linspace(0, max(0, len(rows) - length), 4).astype(int)):
+            yield Profile().update(rows[first : first + length]).measures(rule)
+
+
+def fit(measures: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """Learn the bounds of training speech.
+
+    Args:
+        measures: of many recordings or excerpts, as :meth:`Profile.measures` gives them.
+
+    Returns:
+        Lowest and highest value of each measure: percentiles 1 and 99, on either side 15 % (of their distance
+        in logarithms) further apart; for dB, 10 dB. A measure that no recording has is left out.
+    """
+    ranges = {}
+    for name in _MEASURES:
+        values = np.array([m[name] for m in measures if name in m])
+        if len(values):
+            ranges[name] = _bounds_db(values) if name.endswith("_db") else _bounds(values)
+    return ranges
+
+
+def _bounds(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(np.log(np.maximum(values, 1e-3)), _PERCENTILES)
+    margin = _MARGIN * (high - low)
+    return round(float(np.exp(low - margin)), 4), round(float(np.exp(high + margin)), 4)
+
+
+def _bounds_db(values: np.ndarray) -> tuple[float, float]:
+    # Normalisation takes the level off: only speech that sinks into digital silence is another thing.
+    low, high = np.percentile(values, _PERCENTILES)
+    return round(float(low) - _MARGIN_DB, 2), round(float(high) + _MARGIN_DB, 2)
+
+
+def warnings(measures: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Say in plain words what is unlike speech, the gravest only.
+
+    Args:
+        measures: as :meth:`Profile.measures` gives them.
+        ranges: as :func:`fit` gives them; without any, only the lack of sound is noticed.
+
+    Returns:
+        At most one sentence on what makes the trace meaningless, or else at most one on what makes it doubtful.
+    """
+    duration_s = measures["duration_s"]
+    least_s = min(_LEAST_S, duration_s / 3)
+    if measures["audible_s"] < least_s:
+        return [
+            f"almost no sound: {measures['audible_s']:.1f} s of {duration_s:.1f} s are louder than silence; "
+            "the trace means nothing"
+        ]
+    if measures["sounding_s"] < least_s:
+        return [
+            f"no speech found: {measures['sounding_s']:.1f} s of {duration_s:.1f} s are louder than the steady sound "
+            "behind them; the trace means nothing"
+        ]
+    no_speech = [text for name, side, text in _NO_SPEECH if _outside(measures, ranges, name) == side]
+    if no_speech:
+        return [f"this does not sound like speech ({', '.join(no_speech)}): do not trust the trace"]
+    odd = [text for name, side, text in _ODD if _outside(measures, ranges, name) == side]
+    if odd:
+        return [
+            f"recording or voice unlike the training speech ({', '.join(odd)}): "
+            "trust the shape of the trace more than its level"
+        ]
+    return []
+
+
+def _outside(measures: Mapping[str, float], ranges: Mapping[str, tuple[float, float]], name: str) -> int:
+    """-1 under the bounds of a measure, 1 over them, 0 between them or where either is unknown."""
+    if name not in measures or name not in ranges:
+        return 0
+    low, high = ranges[name]
+    return int(measures[name] > high) - int(measures[name] < low)

@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from emotrace import features
+from emotrace.errors import ConfigError
+from emotrace.inference import model, predictor
+from emotrace.training import export, loop, run
+from emotrace.training.config import Config
+
+SMALL = {"downup": {"width": 4, "layers": 2}, "dilated": {"width": 4, "layers": 4}}
+
+
+def small(root, network, target):
+    return Config(root=root, target=target, network=network, arguments=SMALL[network], seeds=2, epochs=2)
+
+
+@pytest.fixture(scope="module", params=sorted(SMALL))
+def runs(request, stitched_root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for target in ("arousal", "valence"):
+        run.train(small(stitched_root, request.param, target), folder / target, show=False)
+    return [folder / "arousal", folder / "valence"]
+
+
+def test_records_hold_what_a_reader_needs(runs):
+    record = json.loads((runs[0] / "seed-1" / "record.json").read_text())
+    assert record["seed"] == 1
+    assert record["config"]["target"] == "arousal"
+    assert len(record["history"]) == 2
+    assert record["made_with"]["torch"] == torch.__version__
+    assert record["dev_ccc"] == record["history"][record["best_epoch"]]["dev_ccc"]
+
+
+def test_what_is_recorded_is_not_run_again(runs, monkeypatch):
+    monkeypatch.setattr(loop, "fit", lambda *args: pytest.fail("trained again"))
+    assert len(run.train(run.read_config(runs[0]), runs[0], show=False)) == 2
+
+
+def test_a_folder_keeps_to_one_configuration(runs, stitched_root):
+    other = Config(root=stitched_root, seeds=2, epochs=3)
+    with pytest.raises(ConfigError, match="another configuration"):
+        run.train(other, runs[0], show=False)
+
+
+def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
+    saved = export.export(runs, tmp_path / "mine", "mine", {"summary": "a test", "licence": "none"})
+    assert saved.card["summary"] == "a test"
+    rng = np.random.default_rng(0)
+    samples = (0.1 * rng.normal(size=16000 * 9)).astype(np.float32)
+    members = predictor.predict_members(samples, 16000, saved)
+    logmel = features.get("logmel")
+    rows = logmel.fill(logmel.log_mel(samples), logmel.trace_frames(len(samples)))
+    from emotrace.features.normalisation import Statistics
+
+    normalised = logmel.stack(saved.rule.apply(rows, Statistics().update(rows)))
+    for column, folder in enumerate(runs):
+        target = saved.targets[column]
+        for seed, network in enumerate(export.load_networks(folder, run.read_config(folder))):
+            wanted = target.gain * loop.predict(network, normalised) + target.offset
+            assert np.abs(members[seed, :, column] - np.clip(wanted, -1, 1)).max() < 1e-4 * max(1, abs(target.gain))
+
+
+def test_calibration_gives_the_development_traces_mean_and_sd(runs):
+    config = run.read_config(runs[0])
+    networks = export.load_networks(runs[0], config)
+    data = export.prepare(config, runs[0].parent / "features")
+    gain, offset = export.calibrate(config, networks, data)
+    traces = [np.mean([loop.predict(n, e.normalised(data.rule)) for n in networks], axis=0) for e in data.dev]
+    trace, gold = gain * np.concatenate(traces) + offset, np.concatenate([e.gold for e in data.dev])
+    assert trace.std() == pytest.approx(gold.std(), rel=1e-2)
+    assert trace.mean() == pytest.approx(gold.mean(), abs=1e-2)
+
+
+def test_an_unfinished_run_is_not_exported(runs, tmp_path):
+    with pytest.raises(ConfigError, match="config.yaml"):
+        export.export([tmp_path], tmp_path / "mine", "mine", {})
+    with pytest.raises(ConfigError, match="one folder a target"):
+        export.export([runs[0], runs[0]], tmp_path / "mine", "mine", {})
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_folder_that_is_no_model_is_not_replaced(runs, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear")
+    with pytest.raises(ConfigError, match="is no model"):
+        export.export(runs, tmp_path / "mine", "mine", {})
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_model_is_replaced_whole(runs, tmp_path):
+    for name in ("first", "second"):
+        export.export(runs, tmp_path / "mine", name, {})
+    assert model.load(tmp_path / "mine").name == "second"

@@ -1,0 +1,394 @@
+import dataclasses
+import json
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+
+from emotrace import audio, corpora, metrics
+from emotrace.annotation import fusion
+from emotrace.corpora import recola
+from emotrace.errors import CorpusError
+from emotrace.features import logmel
+from emotrace.features.normalisation import Normalisation, Statistics
+from emotrace.training import loop
+from emotrace.training.config import Config, Normalising
+from emotrace.training.dataset import Dataset, Example, prepare
+
+torch.set_num_threads(1)
+
+BINS = 8
+TINY = Config(
+    network="dilated",
+    arguments={"size": BINS, "layers": 3, "width": 8, "dropout": 0.1},
+    epochs=8,
+    patience=8,
+    learning_rate=5e-3,
+    schedule="cosine",
+    averaging=0.5,
+    l2=1e-5,
+)
+
+
+class KilledError(Exception):
+    """Stands for the power cut."""
+
+
+def changed(**settings):
+    return dataclasses.replace(TINY, **settings)
+
+
+def example(seed, frames=250):
+    """A recording whose gold standard is its level, smoothed over a second."""
+    rng = np.random.default_rng(seed)
+    level = np.convolve(rng.normal(size=frames + 49), np.hanning(52)[1:-1] / 25, "valid")
+    rows = level[:, None] + np.linspace(-1, 1, BINS) + 0.3 * rng.normal(size=(frames, BINS))
+    return Example(f"R{seed}", rows.astype(np.float32), (0.5 * level).astype(np.float32), BINS)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return Dataset(
+        [[example(seed), example(10 + seed)] for seed in range(3)], [example(20), example(21)], Normalisation()
+    )
+
+
+def run(config, seed, data, folder, **settings):
+    return loop.fit(config, seed, data, folder / "checkpoint.npz", **settings)
+
+
+def told(history):
+    """A history without the clock."""
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in history]
+
+
+def same_weights(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def dies_after(epochs):
+    def report(record):
+        if record["epoch"] == epochs - 1:
+            raise KilledError
+
+    return report
+
+
+class TestFit:
+    def test_learns(self, toy, tmp_path):
+        arguments = {**TINY.arguments, "dropout": 0.0}
+        config = changed(arguments=arguments, epochs=20, patience=20, learning_rate=0.02, averaging=0.0)
+        done = run(config, 0, toy, tmp_path)
+        losses = [record["loss"] for record in done.history]
+        assert np.mean(losses[-3:]) < 0.5 * losses[0]
+        assert done.best_ccc > 0.6
+
+    def test_keeps_the_best_epoch(self, toy, tmp_path):
+        done = run(TINY, 0, toy, tmp_path)
+        scores = [record["dev_ccc"] for record in done.history]
+        assert done.best_epoch == int(np.argmax(scores))
+        assert done.best_ccc == max(scores)
+        assert loop.score(TINY, done.best, toy) == max(scores)
+
+    def test_score_is_the_ccc_of_the_joined_recordings(self, toy, tmp_path):
+        done = run(changed(epochs=3), 0, toy, tmp_path)
+        network = loop.build(TINY)
+        network.load_state_dict(done.best)
+        traces = [loop.predict(network, e.normalised(toy.rule)) for e in toy.dev]
+        gold = np.concatenate([e.gold for e in toy.dev])
+        assert done.best_ccc == metrics.ccc_population(gold, np.concatenate(traces))
+
+    def test_same_seed_same_result_and_another_another(self, toy, tmp_path):
+        first, again, other = (run(TINY, seed, toy, tmp_path / name) for seed, name in ((3, "a"), (3, "b"), (4, "c")))
+        assert same_weights(first.best, again.best)
+        assert same_weights(first.network.state_dict(), again.network.state_dict())
+        assert told(first.history) == told(again.history)
+        assert not same_weights(first.best, other.best)
+
+    def test_does_not_depend_on_random_numbers_drawn_before(self, toy, tmp_path):
+        first = run(TINY, 0, toy, tmp_path / "a")
+        torch.rand(100)
+        np.random.default_rng().random()
+        assert same_weights(run(TINY, 0, toy, tmp_path / "b").best, first.best)
+
+    def test_reports_every_epoch(self, toy, tmp_path):
+        records = []
+        done = run(changed(epochs=4), 0, toy, tmp_path, report=records.append)
+        assert records == done.history
+        assert [record["epoch"] for record in records] == [0, 1, 2, 3]
+        assert all(np.isfinite(record["loss"]) and record["seconds"] >= 0 for record in records)
+
+    def test_the_learning_rate_follows_its_schedule(self, toy, tmp_path, monkeypatch):
+        rates = []
+        step = torch.optim.Adam.step
+
+        def watched(self, *arguments):
+            rates.append(self.param_groups[0]["lr"])
+            return step(self, *arguments)
+
+        monkeypatch.setattr(torch.optim.Adam, "step", watched)
+        run(changed(epochs=4), 0, toy, tmp_path / "a")
+        np.testing.assert_allclose(rates, 5e-3 * (0.5 + 0.5 * np.cos(np.pi * np.arange(12) / 12)))
+        rates.clear()
+        run(changed(epochs=4, schedule="constant"), 0, toy, tmp_path / "b")
+        assert rates == [5e-3] * 12
+
+    def test_averaging_is_the_running_mean_of_the_weights(self, toy, tmp_path):
+        plain = run(changed(averaging=0.0, epochs=2), 0, toy, tmp_path / "a")
+        assert same_weights(plain.averaged, plain.network.state_dict())
+        slow = run(changed(averaging=1.0, epochs=2), 0, toy, tmp_path / "b")
+        torch.manual_seed(0)
+        assert same_weights(slow.averaged, loop.build(TINY).state_dict())
+
+    def test_l2_shrinks_the_weights(self, toy, tmp_path):
+        def size(l2, name):
+            return sum(v.square().sum() for v in run(changed(l2=l2), 0, toy, tmp_path / name).averaged.values())
+
+        assert size(0.1, "heavy") < 0.9 * size(0.0, "none")
+
+    def test_every_variant_has_its_turn(self, toy, tmp_path, monkeypatch):
+        seen = set()
+        normalised = Example.normalised
+
+        def watched(self, *arguments):
+            seen.add(self.recording)
+            return normalised(self, *arguments)
+
+        monkeypatch.setattr(Example, "normalised", watched)
+        run(changed(epochs=8), 0, toy, tmp_path)
+        assert seen == {"R0", "R1", "R2", "R10", "R11", "R12", "R20", "R21"}
+
+
+class TestResuming:
+    @pytest.mark.parametrize("after", [1, 2, 5])
+    def test_killed_and_resumed_is_uninterrupted(self, toy, tmp_path, after):
+        whole = run(TINY, 0, toy, tmp_path / "whole")
+        with pytest.raises(KilledError):
+            run(TINY, 0, toy, tmp_path / "killed", report=dies_after(after))
+        resumed = run(TINY, 0, toy, tmp_path / "killed")
+        assert told(resumed.history) == told(whole.history)
+        assert resumed.best_epoch == whole.best_epoch
+        for name in ("best", "averaged"):
+            assert same_weights(getattr(resumed, name), getattr(whole, name))
+        assert same_weights(resumed.network.state_dict(), whole.network.state_dict())
+        ours, theirs = (r.optimiser.state_dict()["state"] for r in (resumed, whole))
+        assert all(torch.equal(ours[i][k], theirs[i][k]) for i in theirs for k in theirs[i])
+
+    def test_killed_within_an_epoch(self, toy, tmp_path, monkeypatch):
+        whole = run(TINY, 0, toy, tmp_path / "whole")
+        steps = []
+        step = loop._step
+
+        def short(*arguments):
+            steps.append(1)
+            if len(steps) == 8:
+                raise KilledError
+            return step(*arguments)
+
+        monkeypatch.setattr(loop, "_step", short)
+        with pytest.raises(KilledError):
+            run(TINY, 0, toy, tmp_path / "killed")
+        monkeypatch.undo()
+        assert same_weights(run(TINY, 0, toy, tmp_path / "killed").best, whole.best)
+
+    def test_with_pieces_too(self, toy, tmp_path):
+        config = changed(normalisation=Normalising(cut_share=0.5, cut_s=(1.0, 5.0)))
+        whole = run(config, 0, toy, tmp_path / "whole")
+        with pytest.raises(KilledError):
+            run(config, 0, toy, tmp_path / "killed", report=dies_after(3))
+        assert same_weights(run(config, 0, toy, tmp_path / "killed").best, whole.best)
+
+    def test_a_run_that_is_over_is_not_touched(self, toy, tmp_path):
+        done = run(TINY, 0, toy, tmp_path)
+        before = (tmp_path / "checkpoint.npz").read_bytes()
+        again = run(TINY, 0, toy, tmp_path, report=dies_after(1))
+        assert again.history == done.history
+        assert same_weights(again.best, done.best)
+        assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+class TestStopping:
+    def scored(self, monkeypatch, scores):
+        scores = iter(scores)
+        monkeypatch.setattr(loop, "score", lambda *arguments: next(scores))
+
+    def test_waits_as_long_as_its_patience(self, toy, tmp_path, monkeypatch):
+        self.scored(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.1, 0.9])
+        done = run(changed(patience=3, epochs=50), 0, toy, tmp_path)
+        assert [record["dev_ccc"] for record in done.history] == [0.1, 0.3, 0.2, 0.3, 0.1]
+        assert (done.best_epoch, done.best_ccc) == (1, 0.3)
+
+    def test_a_better_epoch_starts_the_wait_anew(self, toy, tmp_path, monkeypatch):
+        self.scored(monkeypatch, [0.1, 0.0, 0.2, 0.0, 0.3, 0.0, 0.0])
+        assert len(run(changed(patience=2, epochs=50), 0, toy, tmp_path).history) == 7
+
+    def test_patience_holds_across_a_resumption(self, toy, tmp_path, monkeypatch):
+        self.scored(monkeypatch, [0.5, 0.1, 0.1, 0.1, 0.1])
+        config = changed(patience=3, epochs=50)
+        with pytest.raises(KilledError):
+            run(config, 0, toy, tmp_path, report=dies_after(2))
+        assert len(run(config, 0, toy, tmp_path).history) == 4
+
+    def test_fit_all_runs_every_epoch_and_keeps_the_last(self, toy, tmp_path):
+        config = changed(fit_all=True, patience=1, epochs=6)
+        done = run(config, 0, dataclasses.replace(toy, dev=[]), tmp_path)
+        assert len(done.history) == 6
+        assert [record["dev_ccc"] for record in done.history] == [None] * 6
+        assert done.best_epoch == 5
+        assert same_weights(done.best, done.averaged)
+
+    def test_stop_after_keeps_the_schedule(self, toy, tmp_path):
+        short = run(changed(stop_after=3), 0, toy, tmp_path / "short")
+        long = run(TINY, 0, toy, tmp_path / "long")
+        assert told(short.history) == told(long.history[:3])
+
+
+class TestCheckpoint:
+    def test_is_plain_arrays(self, toy, tmp_path):
+        done = run(changed(epochs=2), 0, toy, tmp_path)
+        with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as arrays:
+            kinds = {arrays[key].dtype.kind for key in arrays.files}
+            assert kinds <= set("fiuU")
+            assert json.loads(str(arrays["history"]))["history"] == done.history
+        assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+    def test_best_weights_are_read_from_it(self, toy, tmp_path):
+        done = run(changed(epochs=3), 0, toy, tmp_path)
+        assert same_weights(loop.best_weights(tmp_path / "checkpoint.npz"), done.best)
+
+
+class TestCut:
+    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("frames", [10, 74, 75, 76, 250, 1000])
+    def test_pieces_are_the_whole_and_none_is_too_short(self, seed, frames):
+        whole = example(0, frames)
+        pieces = whole.cut((3.0, 10.0), np.random.default_rng(seed))
+        np.testing.assert_array_equal(np.concatenate([p.features for p in pieces]), whole.features)
+        np.testing.assert_array_equal(np.concatenate([p.gold for p in pieces]), whole.gold)
+        assert all(len(piece.gold) >= min(75, frames) for piece in pieces)
+        assert all(len(piece.gold) <= 250 for piece in pieces[:-1])
+
+    def test_each_is_normalised_on_its_own(self):
+        for piece in example(0, 1000).cut((3.0, 10.0), np.random.default_rng(0)):
+            np.testing.assert_allclose(piece.normalised(Normalisation()).mean(axis=0), 0, atol=1e-4)
+
+
+class TestPrepare:
+    @pytest.fixture
+    def config(self, stitched_root):
+        return Config(root=stitched_root, normalisation=Normalising(prior_s=10.0), variants=1)
+
+    @staticmethod
+    def equal(one, other):
+        assert one.rule == other.rule
+        pairs = zip([*chain(*one.train), *one.dev], [*chain(*other.train), *other.dev], strict=True)
+        for ours, theirs in pairs:
+            assert ours.recording == theirs.recording
+            np.testing.assert_array_equal(ours.features, theirs.features)
+            np.testing.assert_array_equal(ours.gold, theirs.gold)
+
+    def test_is_what_the_corpus_holds(self, config, tmp_path):
+        data = prepare(config, tmp_path)
+        parts = {r.id: r for r in recola.load(config.root)}
+        assert sorted(v[0].recording for v in data.train) == sorted(
+            i for i, r in parts.items() if r.partition == "train"
+        )
+        assert [e.recording for e in data.dev] == [i for i, r in parts.items() if r.partition == "dev"]
+        for plain in [*(variants[0] for variants in data.train), *data.dev]:
+            recording = parts[plain.recording]
+            np.testing.assert_array_equal(plain.features, logmel.extract(audio.load(recording.audio)))
+            gold = fusion.gold_standard_avec2016(recording.ratings("arousal").values)
+            np.testing.assert_allclose(plain.gold, corpora.match_length(gold, 300, plain.recording), atol=1e-6)
+            assert (len(plain.features), plain.features.dtype, plain.gold.dtype) == (300, np.float32, np.float32)
+
+    def test_variants_follow_their_speed(self, config, tmp_path):
+        config = dataclasses.replace(config, variants=4)
+        for plain, *variants in prepare(config, tmp_path).train:
+            assert len(variants) == 4
+            for variant in variants:
+                assert len(variant.features) == len(variant.gold)
+                assert 300 / 1.1 - 1 <= len(variant.gold) <= 300 / 0.9 + 1
+                speed = 300 / len(variant.gold)
+                stretched = np.interp(np.arange(len(variant.gold)) * speed, np.arange(300), plain.gold)
+                np.testing.assert_allclose(variant.gold, stretched, atol=0.05)
+
+    def test_the_prior_is_that_of_the_plain_training_recordings(self, config, tmp_path):
+        data = prepare(config, tmp_path)
+        plain = [Statistics(40).update(variants[0].rows()) for variants in data.train]
+        assert data.rule == Normalisation(prior_s=10.0).with_prior(plain)
+
+    def test_the_second_time_everything_comes_from_the_cache(self, config, tmp_path, monkeypatch):
+        first = prepare(config, tmp_path)
+        names = sorted(path.name for path in tmp_path.iterdir())
+
+        def never(samples):
+            raise AssertionError("features were computed again")
+
+        monkeypatch.setattr(logmel, "extract", never)
+        self.equal(prepare(config, tmp_path), first)
+        assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+    def test_another_cache_gives_the_same(self, config, tmp_path):
+        self.equal(prepare(config, tmp_path / "a"), prepare(config, tmp_path / "b"))
+
+    def test_other_processes_give_the_same(self, config, tmp_path):
+        self.equal(prepare(config, tmp_path / "a", jobs=2), prepare(config, tmp_path / "b"))
+
+    def test_the_cache_knows_settings_apart(self, config, tmp_path):
+        first = prepare(config, tmp_path)
+        louder = dataclasses.replace(config, augmentation=dataclasses.replace(config.augmentation, room=1.0, noise=1.0))
+        second = prepare(louder, tmp_path)
+        for (plain, variant), (also_plain, other) in zip(first.train, second.train, strict=True):
+            np.testing.assert_array_equal(plain.features, also_plain.features)
+            assert variant.features.shape != other.features.shape or (variant.features != other.features).any()
+
+    def test_lag_moves_the_gold_standard_earlier(self, config, tmp_path):
+        plain, moved = (prepare(dataclasses.replace(config, lag_s=lag_s), tmp_path).dev[0] for lag_s in (0.0, 2.0))
+        np.testing.assert_array_equal(moved.gold[:250], plain.gold[50:])
+
+    def test_targets_differ(self, config, tmp_path):
+        arousal, valence = (
+            prepare(dataclasses.replace(config, target=target), tmp_path).dev[0] for target in ("arousal", "valence")
+        )
+        assert (arousal.gold != valence.gold).any()
+
+    def test_fit_all_takes_every_partition(self, config, tmp_path):
+        data = prepare(dataclasses.replace(config, fit_all=True), tmp_path)
+        assert len(data.train) == 4
+
+    def test_progress_sees_every_variant(self, config, tmp_path):
+        seen = []
+        prepare(config, tmp_path, progress=lambda work: (seen.append(item) or item for item in work))
+        assert len(seen) == 5
+
+    @pytest.mark.xfail(raises=ValueError, strict=True, reason="a damaged entry ends in NumPy's error")
+    def test_a_damaged_entry_is_made_again(self, config, tmp_path):
+        first = prepare(config, tmp_path)
+        wanted = [e.features.copy() for e in first.dev]
+        for path in tmp_path.glob("*.npy"):
+            # Unlinked first: the arrays of `first` are still mapped.
+            path.unlink()
+            path.write_bytes(b"\x93NUMPY")
+        again = prepare(config, tmp_path)
+        for ours, theirs in zip(again.dev, wanted, strict=True):
+            np.testing.assert_array_equal(ours.features, theirs)
+
+    def test_nobody_to_choose_on(self, config, tmp_path):
+        root = tmp_path / "corpus"
+        root.mkdir()
+        for part in config.root.iterdir():
+            (root / part.name).symlink_to(part)
+        (root / "partition.csv").unlink()
+        (root / "partition.csv").write_text("id,partition\nP16,train\nP17,train\nP18,train\nP19,test\n")
+        with pytest.raises(CorpusError, match="no recording in the train or dev partition") as error:
+            prepare(dataclasses.replace(config, root=root), tmp_path / "cache")
+        assert "\n" not in str(error.value)
+
+    def test_trains_from_end_to_end(self, config, tmp_path):
+        arguments = {"size": 160, "layers": 2, "width": 4}
+        tiny = dataclasses.replace(config, network="downup", arguments=arguments, epochs=2)
+        done = loop.fit(tiny, 0, prepare(tiny, tmp_path), tmp_path / "run" / "checkpoint.npz")
+        assert len(done.history) == 2
+        assert -1 <= done.best_ccc <= 1
