@@ -75,7 +75,7 @@ def test_calibration_gives_the_development_traces_mean_and_sd(runs):
 
 
 def test_an_unfinished_run_is_not_exported(runs, tmp_path):
-    with pytest.raises(ConfigError, match="config.yaml"):
+    with pytest.raises(ConfigError, match=r"config\.yaml"):
         export.export([tmp_path], tmp_path / "mine", "mine", {})
     with pytest.raises(ConfigError, match="one folder a target"):
         export.export([runs[0], runs[0]], tmp_path / "mine", "mine", {})

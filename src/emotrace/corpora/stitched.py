@@ -10,7 +10,7 @@ The course of a recording: an utterance is not repeated before all of the speake
 with odds that fall with its distance from the last in the arousal-valence plane, so that mood drifts; pauses and speech
 lie in one room's noise. A rater hears the rating of an utterance from its start until the next one starts, and follows
 it with a lag and a first-order lowpass, a gain, a bias and slow noise (an Ornstein-Uhlenbeck process), all their own.
-Noise and bias are set by bisection so that the mean pairwise CCC between raters is RECOLA's, centred and raw.
+The noise is set by bisection so that the mean pairwise CCC between raters is RECOLA's, as rated.
 """
 
 import csv

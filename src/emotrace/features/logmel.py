@@ -33,6 +33,8 @@ bins = BINS
 
 # Frames in flight at once: their spectra (512 kB) stay in a core's cache.
 _CHUNK_FRAMES = 128
+# A larger product is spread over threads by BLAS, which on a busy machine makes it twenty times slower.
+_BLAS_ROWS = 24
 
 Floats = NDArray[np.float32]
 
@@ -81,12 +83,15 @@ def _energies(windows: Floats, padded: np.ndarray, scale: _Geometry) -> Floats:
     centred = windows - windows.mean(axis=1, keepdims=True)
     emphasised = centred[:, 1:] - _PREEMPHASIS * centred[:, :-1]
     np.multiply(emphasised, scale.taper[1:], out=padded[:, 1 : scale.window])
-    # The first sample has no predecessor: Kaldi lets it stand in for its own.
-    np.multiply(centred[:, 0], (1 - _PREEMPHASIS) * scale.taper[0], out=padded[:, 0])
+    # The window starts at zero: what pre-emphasis makes of the first sample, which has no predecessor, does not matter.
     spectrum = fft.rfft(padded, axis=1)
     parts = spectrum.view(np.float64).astype(np.float32)
     parts *= parts
-    return (parts[:, ::2] + parts[:, 1::2]) @ scale.triangles
+    power = parts[:, ::2] + parts[:, 1::2]
+    energies = np.empty((len(power), BINS), dtype=np.float32)
+    for start in range(0, len(power), _BLAS_ROWS):
+        np.matmul(power[start : start + _BLAS_ROWS], scale.triangles, out=energies[start : start + _BLAS_ROWS])
+    return energies
 
 
 def trace_frames(samples: int, rate_hz: int = 16000) -> int:

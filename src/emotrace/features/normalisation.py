@@ -105,7 +105,7 @@ class Normalisation:
     def scale(self, statistics: Statistics) -> tuple[Floats, Floats]:
         """Mean (40,) and SD (40,) to normalise with, given what is known of the speaker or recording."""
         count, mean, variance = statistics.moments(self.range_db)
-        if self.prior_s:
+        if self.prior_s and self.prior_mean:
             mean, variance = self._drawn_to_prior(count, mean, variance)
         sd = np.sqrt(variance)
         return mean.astype(np.float32), np.where(sd < SD_FLOOR, 1.0, sd).astype(np.float32)

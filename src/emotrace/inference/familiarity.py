@@ -38,7 +38,7 @@ _LEAST_S = 0.5
 _BEAT_S = 8.0
 _BEAT_LAGS_S = (0.25, 3.0)
 
-_PERCENTILES = (1.0, 99.0)
+_PERCENTILES = (0.5, 99.5)
 _MARGIN = 0.15
 _MARGIN_DB = 10.0
 _MEASURES = ("loud_db", "rhythm", "movement", "change", "beat", "shape")
@@ -227,7 +227,7 @@ def fit(measures: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float
         measures: of many recordings or excerpts, as :meth:`Profile.measures` gives them.
 
     Returns:
-        Lowest and highest value of each measure: percentiles 1 and 99, on either side 15 % (of their distance
+        Lowest and highest value of each measure: percentiles 0.5 and 99.5, on either side 15 % (of their distance
         in logarithms) further apart; for dB, 10 dB. A measure that no recording has is left out.
     """
     ranges = {}

@@ -122,7 +122,7 @@ def room(samples: Samples, reverberation_s: float, rng: np.random.Generator) -> 
 
 
 def tilt(samples: Samples, slope_db: float) -> Samples:
-    """Tip the spectrum: ``slope_db`` more above about 1.5 kHz than below, as microphones differ."""
+    """Tip the spectrum, as microphones do: towards ``slope_db`` more well above 1.5 kHz than well below."""
     gain = 10 ** (slope_db / 20)
     corner = np.exp(-2 * np.pi * 1500 / RATE_HZ)
     low = signal.lfilter([1 - corner], [1, -corner], samples).astype(np.float32)
@@ -154,9 +154,9 @@ def mix(samples: Samples, noise: Samples, snr_db: float) -> Samples:
 
 
 def speech_rms(samples: Samples) -> float:
-    """RMS over the 20 ms pieces within 30 dB of the loudest ones."""
+    """RMS over the 20 ms pieces within 30 dB of the loudest ones; of a shorter sound, over all of it."""
     whole = len(samples) // 320 * 320
-    power = np.mean(samples[:whole].reshape(-1, 320) ** 2, axis=1)
+    power = np.mean((samples[:whole].reshape(-1, 320) if whole else samples[None]) ** 2, axis=1)
     loud = np.quantile(power, 0.98)
     return float(np.sqrt(np.mean(power[power >= loud * 1e-3])))
 

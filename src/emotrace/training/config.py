@@ -71,7 +71,7 @@ class Config:
     epochs: int = 100
     patience: int = 20
     learning_rate: float = 1e-3
-    schedule: str = "constant"
+    schedule: typing.Literal["constant", "cosine"] = "constant"
     l2: float = 0.0
     averaging: float = 0.0
 
@@ -107,7 +107,10 @@ def read(path: Path | None, settings: Sequence[str] = ()) -> Config:
         key, equals, value = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set {setting}: wants key=value, as in --set learning_rate=0.001")
-        _lay(values, key.split("."), yaml.safe_load(value), setting)
+        try:
+            _lay(values, key.split("."), yaml.safe_load(value), setting)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting}: is no YAML value: {' '.join(str(error).split())}") from None
     config: Config = _build(Config, values, where)
     return config
 
@@ -136,18 +139,23 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
     kind = typing.get_origin(hint) or hint
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return _build(kind, value, where, f"{key}.")
-    if type(value) is kind:
+    if kind is tuple and isinstance(value, list | tuple) and len(value) == len(typing.get_args(hint)):
+        inner = zip(typing.get_args(hint), value, strict=True)
+        return tuple(_value(each, item, where, key) for each, item in inner)
+    if kind is typing.Literal and value in typing.get_args(hint):
         return value
-    # YAML has no tuples and no paths, reads 1 as an integer, and 1e-3, without a dot, as text.
+    if type(value) is kind and kind is not tuple:
+        return value
+    # YAML has no paths, reads 1 as an integer, and 1e-3, without a dot, as text.
     for written, convert in _CONVERSIONS.get(kind, ()):
         if type(value) is written:
             with contextlib.suppress(ValueError):
                 return convert(value)
-    raise ConfigError(f"{where}: {key} wants {kind.__name__}, not {value!r}")
+    wanted = " or ".join(typing.get_args(hint)) if kind is typing.Literal else kind.__name__
+    raise ConfigError(f"{where}: {key} wants {wanted}, not {value!r}")
 
 
 _CONVERSIONS: dict[type, list[tuple[type, Callable[[Any], Any]]]] = {
-    tuple: [(list, tuple)],
     Path: [(str, Path)],
     float: [(int, float), (str, float)],
 }

@@ -115,8 +115,7 @@ def prepare(config: Config, cache: Path, jobs: int = 1, progress: Any = iter) ->
 
 def _example(config: Config, cache: Path, recording: Recording, variant: int, training: Sequence[Recording]) -> Example:
     front_end = features.get(config.front_end)
-    path, speed = _features(config, cache, recording, variant, training)
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    values, speed = _features(config, cache, recording, variant, training)
     return Example(recording.id, values, _gold(config, recording, len(values), speed), front_end.bins)
 
 
@@ -132,19 +131,25 @@ def _gold(config: Config, recording: Recording, frames: int, speed: float) -> np
 
 def _features(
     config: Config, cache: Path, recording: Recording, variant: int, training: Sequence[Recording]
-) -> tuple[Path, float]:
-    """Path of the features of a variant, computed where the cache has none, and the variant's speed."""
+) -> tuple[np.ndarray, float]:
+    """Features of a variant, memory-mapped, and its speed; computed where the cache has none or a damaged entry."""
     if recording.audio is None:
         raise CorpusError(f"{config.root}: recording {recording.id} has no sound, and {config.front_end} needs it")
     key = _key(config, recording.audio, variant, training)
     path, note = cache / f"{key}.npy", cache / f"{key}.json"
-    if not (path.exists() and note.exists()):
+    try:
+        return _entry(path, note)
+    except (OSError, ValueError, KeyError, TypeError):
         samples, speed = _sound(config, recording, variant, training)
-        values = features.get(config.front_end).extract(samples)
-        cache.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: np.save(file, values, allow_pickle=False), force=True, mode="wb")
-        write_atomically(note, lambda file: json.dump({"speed": speed}, file), force=True)
-    return path, float(json.loads(note.read_text())["speed"])
+    values = features.get(config.front_end).extract(samples)
+    cache.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda file: np.save(file, values, allow_pickle=False), force=True, mode="wb")
+    write_atomically(note, lambda file: json.dump({"speed": speed}, file), force=True)
+    return _entry(path, note)
+
+
+def _entry(path: Path, note: Path) -> tuple[np.ndarray, float]:
+    return np.load(path, mmap_mode="r", allow_pickle=False), float(json.loads(note.read_text())["speed"])
 
 
 def _sound(

@@ -7,6 +7,7 @@ moment and started again, it ends with the identical result.
 import json
 import math
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from emotrace import metrics, models
+from emotrace.errors import ModelError
 from emotrace.output import write_atomically
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset, Example
@@ -62,12 +64,21 @@ def fit(config: Config, seed: int, data: Dataset, checkpoint: Path, report: Repo
         checkpoint: file that is written after every epoch.
         report: called with every epoch's record.
 
+    Raises:
+        ModelError: the checkpoint is damaged or of another network.
+
     Returns:
         The run, its ``best`` weights those of the best epoch (of the last one where ``fit_all`` is set).
     """
     run = _start(config, seed)
     if checkpoint.exists():
-        _load(run, checkpoint)
+        try:
+            _load(run, checkpoint)
+        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"{checkpoint}: cannot be gone on from ({reason}); delete it to start that run anew"
+            ) from None
     while not _over(config, run):
         began = time.perf_counter()
         loss = _epoch(config, run, data, seed)
