@@ -18,6 +18,7 @@ from statistics import median
 
 import kaldi_native_fbank
 import numpy as np
+import record
 from scipy import fft
 
 from emotrace import audio
@@ -57,9 +58,11 @@ def main() -> None:
 
     mine, kaldis, inside, double, _, copied = taken.values()
     print("\nfaster than kaldi-native-fbank, pair by pair:")
+    ratio = {}
     for name, others in (("rows as an array", kaldis), ("rows left inside", inside)):
         ratios = [theirs / ours for ours, theirs in zip(mine, others, strict=True)]
         print(f"  {name}: {' '.join(f'{ratio:.2f}' for ratio in ratios)}; median {median(ratios):.2f}")
+        ratio[name] = round(median(ratios), 2)
     # A real transform of n points by a split radix takes about 2 n log2 n operations.
     operations = frames * 2 * POINTS * math.log2(POINTS)
     floor = median(double) + median(copied)
@@ -69,6 +72,8 @@ def main() -> None:
     )
     print(f"       {ours.nbytes / 1e6:.1f} MB of rows written in {1e3 * median(copied):.1f} ms")
     print(f"log_mel takes {median(mine) / floor:.2f} times the floor of {1e3 * floor:.1f} ms")
+    medians = {name: round(1e3 * median(times), 1) for name, times in taken.items()}
+    record.write("frontend", {"median_ms": medians, "ratio": ratio, "times_floor": round(median(mine) / floor, 2)})
 
 
 def seconds(call: Callable[[], object]) -> float:

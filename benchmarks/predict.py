@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import record
 import soundfile
 
 RATE_HZ = 16000
@@ -53,13 +54,16 @@ def main() -> None:
             table["hour"].append(run([*predict, str(hour)]))
             table["floor"].append(run(floor))
             table["clip"].append(run([*predict, str(clip)]))
+    figures = {}
     for name, runs in table.items():
         seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
+        figures[name] = {"seconds": round(seconds, 2), "resident_mib": round(memory)}
         spread = f"{min(s for s, _ in runs):.2f} to {max(s for s, _ in runs):.2f}"
         print(f"{name:6s} {seconds:6.2f} s ({spread}), {memory:4.0f} MiB resident")
-    hour_s = statistics.median(seconds for seconds, _ in table["hour"])
-    floor_s = statistics.median(seconds for seconds, _ in table["floor"])
-    print(f"an hour of speech: {3600 / hour_s:.0f} times real time, {hour_s / floor_s:.0f} times the floor")
+    ratios = [hour_s / floor_s for (hour_s, _), (floor_s, _) in zip(table["hour"], table["floor"], strict=True)]
+    times_real_time = round(3600 / figures["hour"]["seconds"])
+    print(f"an hour of speech: {times_real_time} times real time, {statistics.median(ratios):.0f} times the floor")
+    record.write("predict", {**figures, "times_real_time": times_real_time})
 
 
 if __name__ == "__main__":

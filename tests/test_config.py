@@ -180,6 +180,8 @@ class TestMistakes:
         assert "seeds holds a value" in refusal(written("seeds: 3\n"), "seeds.first=1")
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "src/emotrace/experiments/configs").glob("*.yaml")), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "src/emotrace/experiments/configs").glob("*.yaml")), ids=str
+)
 def test_every_shipped_configuration_is_one(path):
     assert isinstance(read(path), Config)

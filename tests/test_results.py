@@ -18,7 +18,8 @@ def test_a_changed_figure_is_noticed(tmp_path):
     for name in tables.DOCUMENTS:
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8").replace("**0.", "**9.", 1))
-    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    for folder in ("experiments", "benchmarks"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     assert tables.main(tmp_path, check=True) == 1
     assert tables.main(tmp_path, check=False) == 0
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
 """The tables of README and docs, rendered from the committed result files.
 
 A document holds ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands between is rendered from
-``experiments/results``. ``python -m emotrace.experiments.tables`` writes them; with ``--check`` it only compares.
+``experiments/results`` and ``benchmarks/results``. ``python -m emotrace.experiments.tables`` writes them; with
+``--check`` it only compares.
 """
 
 import json
@@ -27,8 +28,9 @@ _ROWS = {
 }
 
 
-def _results(folder: Path) -> dict[str, Any]:
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+def _results(root: Path) -> dict[str, Any]:
+    files = [*root.glob("experiments/results/*.json"), *root.glob("benchmarks/results/*.json")]
+    return {path.stem: json.loads(path.read_text()) for path in files}
 
 
 def _score(row: str, result: Mapping[str, Any], target: str) -> str:
@@ -88,7 +90,22 @@ def provenance(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-_TABLES = {"shipped": shipped, "roughness": roughness, "provenance": provenance}
+def speed(results: Mapping[str, Any]) -> list[str]:
+    """Whole-process times of predict, and the front end beside kaldi-native-fbank."""
+    predict, frontend = results["predict"], results["frontend"]
+    machine = predict["machine"]
+    return [
+        f"| on {machine['cores']} cores ({machine['processor']}) | |",
+        "|---|---|",
+        f"| an hour of 16 kHz WAV to CSV, whole process | {predict['hour']['seconds']:.1f} s, "
+        f"{predict['times_real_time']} times real time, {predict['hour']['resident_mib']} MiB resident |",
+        f"| a clip of ten seconds, whole process | {predict['clip']['seconds']:.2f} s |",
+        f"| log mel front end beside kaldi-native-fbank, same five minutes | "
+        f"{frontend['ratio']['rows as an array']:.1f} times as fast, {frontend['times_floor']:.1f} times the floor |",
+    ]
+
+
+_TABLES = {"shipped": shipped, "roughness": roughness, "provenance": provenance, "speed": speed}
 
 
 def render(text: str, results: Mapping[str, Any]) -> str:
@@ -102,7 +119,7 @@ def render(text: str, results: Mapping[str, Any]) -> str:
 
 def main(root: Path, check: bool) -> int:
     """Write or compare the tables of all documents; 1 where ``check`` finds one that is out of date."""
-    results = _results(root / "experiments" / "results")
+    results = _results(root)
     stale = []
     for name in DOCUMENTS:
         path = root / name

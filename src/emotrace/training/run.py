@@ -124,9 +124,10 @@ def _run(config: Config, seed: int, data: Dataset, out: Path, position: int | No
 
 
 def made_with() -> dict[str, str | None]:
-    """Versions and commit, for a record."""
+    """Versions and commit ("-dirty" with changes that are not committed), for a record."""
     here = Path(__file__).parent
-    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    git = subprocess.run(describe, cwd=here, capture_output=True, text=True, check=False)
     packages = ("emotrace", "torch", "numpy", "scipy")
     return {
         "python": platform.python_version(),
