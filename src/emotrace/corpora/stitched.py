@@ -61,12 +61,22 @@ class RaterSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stitched corpus is made with."""
+    """What a stitched corpus is made with.
+
+    Attributes:
+        duration_s: of every recording.
+        recordings_per_speaker: each with an order, pauses, room and raters of its own.
+        pause_s: mean pause before an utterance; 0.3 s at least.
+        drift: range that a recording's width of mood is drawn from: the odds of an utterance are those of its distance
+            from the last in the arousal-valence plane under a normal distribution of this SD. Small: moods last.
+        snr_db: range that the level of speech over the room's noise is drawn from.
+        raters: by target.
+    """
 
     duration_s: float = 300.0
     recordings_per_speaker: int = 1
     pause_s: float = 1.2
-    drift: float = 0.35
+    drift: tuple[float, float] = (0.35, 1.0)
     snr_db: tuple[float, float] = (30.0, 50.0)
     raters: dict[str, RaterSettings] = field(
         default_factory=lambda: {
@@ -225,7 +235,8 @@ def place(utterances: list[Utterance], settings: Settings, rng: np.random.Genera
     total = round(settings.duration_s * audio.RATE_HZ)
     placed: list[Placed] = []
     at = 0
-    for utterance in _drifting(utterances, settings.drift, rng):
+    low, high = np.log(settings.drift)
+    for utterance in _drifting(utterances, float(np.exp(rng.uniform(low, high))), rng):
         start = at + round(audio.RATE_HZ * (0.3 + rng.gamma(2.0, (settings.pause_s - 0.3) / 2)))
         stop = start + lengths[utterance.file]
         if stop > total:

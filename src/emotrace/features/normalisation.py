@@ -113,7 +113,8 @@ class Normalisation:
     def _drawn_to_prior(self, count: float, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         prior_mean, prior_sd = np.array(self.prior_mean), np.array(self.prior_sd)
         own = count / (count + 100.0 * self.prior_s)
-        level = mean.mean() - prior_mean.mean() if count else 0.0
+        # The median: of a telephone's bins nearly half are empty, and tell nothing of how loud the recording is.
+        level = np.median(mean - prior_mean) if count else 0.0
         return own * mean + (1 - own) * (prior_mean + level), own * variance + (1 - own) * prior_sd**2
 
     def apply(self, rows: Floats, statistics: Statistics) -> Floats:
@@ -128,7 +129,7 @@ class Normalisation:
     def with_prior(self, recordings: Sequence[Statistics]) -> "Normalisation":
         """The same settings, with the mean over training recordings of their shape and variance as the prior."""
         moments = [statistics.moments(self.range_db) for statistics in recordings]
-        mean = np.mean([mean - mean.mean() for _, mean, _ in moments], axis=0)
+        mean = np.mean([mean - np.median(mean) for _, mean, _ in moments], axis=0)
         sd = np.sqrt(np.mean([variance for _, _, variance in moments], axis=0))
         return replace(self, prior_mean=tuple(mean.round(4).tolist()), prior_sd=tuple(sd.round(4).tolist()))
 

@@ -28,12 +28,12 @@ class Strength:
     room: float = 0.4
     room_s: tuple[float, float] = (0.1, 0.7)
     tilt: float = 0.5
-    tilt_db: float = 6.0
+    tilt_db: float = 4.0
     noise: float = 0.6
     noise_snr_db: tuple[float, float] = (5.0, 35.0)
     babble: float = 0.2
     babble_snr_db: tuple[float, float] = (8.0, 25.0)
-    band: float = 0.35
+    band: float = 0.6
     gate: float = 0.2
     gate_db: tuple[float, float] = (25.0, 45.0)
 
@@ -76,7 +76,7 @@ def augment(
     return np.clip(gain * samples, -1, 1).astype(np.float32), speed
 
 
-_BANDS: list[tuple[float, float]] = [(300, 3400), (300, 3400), (100, 3800), (50, 5500), (150, 7000)]
+_BANDS: list[tuple[float, float]] = [(300, 3400), (300, 3400), (300, 3400), (200, 3800), (100, 5500), (50, 7000)]
 
 
 def change_speed(samples: Samples, speed: float) -> Samples:
