@@ -204,11 +204,14 @@ class TestMood:
         return np.linalg.norm(np.diff(drawn, axis=0), axis=1).mean()
 
     def test_neighbours_are_nearer_than_in_a_random_order(self):
-        drifting = np.mean([self.neighbours(Settings().drift, seed) for seed in range(30)])
         random = np.mean([self.neighbours(1e6, seed) for seed in range(30)])
         # Two random points of a square of side 2 are 1.043 apart on average.
         assert random == pytest.approx(1.043, abs=0.06)
-        assert drifting < 0.65 * random
+        lasting, fleeting = (
+            np.mean([self.neighbours(drift, seed) for seed in range(30)]) for drift in Settings().drift
+        )
+        assert lasting < 0.55 * random
+        assert fleeting < 0.9 * random
 
     def test_a_stitched_recording_drifts(self, tmp_path):
         rng = np.random.default_rng(0)
