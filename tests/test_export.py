@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotrace import features
+from emotrace import evaluation, features
+from emotrace.corpora import stitched
 from emotrace.errors import ConfigError
 from emotrace.inference import model, predictor
 from emotrace.training import export, loop, run
@@ -63,15 +64,33 @@ def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
             assert np.abs(members[seed, :, column] - np.clip(wanted, -1, 1)).max() < 1e-4 * max(1, abs(target.gain))
 
 
-def test_calibration_gives_the_development_traces_mean_and_sd(runs):
+def development(runs):
     config = run.read_config(runs[0])
     networks = export.load_networks(runs[0], config)
     data = export.prepare(config, runs[0].parent / "features")
+    traces = {
+        e.recording: np.mean([loop.predict(n, e.normalised(data.rule)) for n in networks], axis=0) for e in data.dev
+    }
+    return config, networks, data, traces
+
+
+def test_calibration_gives_traces_the_mean_and_sd_of_the_gold_standard(runs, monkeypatch):
+    config, networks, data, traces = development(runs)
+    monkeypatch.setattr(stitched, "spans", lambda root, target: [])
     gain, offset = export.calibrate(config, networks, data)
-    traces = [np.mean([loop.predict(n, e.normalised(data.rule)) for n in networks], axis=0) for e in data.dev]
-    trace, gold = gain * np.concatenate(traces) + offset, np.concatenate([e.gold for e in data.dev])
+    trace, gold = gain * np.concatenate(list(traces.values())) + offset, np.concatenate([e.gold for e in data.dev])
     assert trace.std() == pytest.approx(gold.std(), rel=1e-2)
     assert trace.mean() == pytest.approx(gold.mean(), abs=1e-2)
+
+
+def test_calibration_goes_halfway_to_the_ratings_of_a_stitched_corpus(runs, monkeypatch):
+    config, networks, data, traces = development(runs)
+    both, _ = export.calibrate(config, networks, data)
+    said = [span for span in stitched.spans(config.root, config.target) if span[0] in traces]
+    rated, heard = evaluation.utterance_means(traces, said)
+    monkeypatch.setattr(stitched, "spans", lambda root, target: [])
+    of_gold, _ = export.calibrate(config, networks, data)
+    assert both == pytest.approx(np.sqrt(of_gold * rated.std() / heard.std()), rel=1e-3)
 
 
 def test_an_unfinished_run_is_not_exported(runs, tmp_path):

@@ -79,8 +79,8 @@ def test_the_calibration_is_that_of_the_development_speakers(done):
 
 def test_joined_utterances_lie_where_they_are_said_to(done):
     joined, spans = shipped.join_emodb(done.data / "emodb47" / "ratings.csv")
-    for span in spans:
-        samples = joined[span["id"]]
-        said = samples[round(span["start_s"] * 16000) : round(span["end_s"] * 16000)]
-        before = samples[round((span["start_s"] - 0.5) * 16000) : round(span["start_s"] * 16000)]
+    for speaker, _, start_s, end_s, _ in spans["arousal"]:
+        samples = joined[speaker]
+        said = samples[round(start_s * 16000) : round(end_s * 16000)]
+        before = samples[round((start_s - 0.5) * 16000) : round(start_s * 16000)]
         assert said.std() > 5 * before.std()

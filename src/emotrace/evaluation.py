@@ -38,18 +38,20 @@ def span_mean(trace: np.ndarray, start_s: float, end_s: float) -> float:
     return float(trace[first : max(first + 1, round(end_s / FRAME_S))].mean())
 
 
-def utterance_scores(
-    traces: Mapping[str, np.ndarray], utterances: Sequence[tuple[str, str, float, float, float]]
-) -> dict[str, float]:
-    """Means of traces over utterances, against the utterances' own ratings.
+Utterance = tuple[str, str, float, float, float]
+"""Recording, utterance, start in s, end in s, rating."""
+
+
+def utterance_means(traces: Mapping[str, np.ndarray], utterances: Sequence[Utterance]) -> tuple[np.ndarray, np.ndarray]:
+    """Ratings of utterances, and the means of traces over them.
 
     Args:
         traces: (T,) trace by recording.
-        utterances: recording, utterance, start in s, end in s, rating. An utterance that a recording holds several
-            times counts once a recording, with the mean over its times.
+        utterances: an utterance that a recording holds several times counts once a recording, with the mean over its
+            times.
 
     Returns:
-        CCC (population), Pearson and RMSE over utterances, and their number.
+        (utterances,) ratings and (utterances,) means.
     """
     heard: dict[tuple[str, str], list[float]] = {}
     rated: dict[tuple[str, str], float] = {}
@@ -57,8 +59,12 @@ def utterance_scores(
         key = recording, utterance
         heard.setdefault(key, []).append(span_mean(traces[recording], start_s, end_s))
         rated[key] = rating
-    gold = np.array(list(rated.values()))
-    prediction = np.array([np.mean(values) for values in heard.values()])
+    return np.array(list(rated.values())), np.array([np.mean(values) for values in heard.values()])
+
+
+def utterance_scores(traces: Mapping[str, np.ndarray], utterances: Sequence[Utterance]) -> dict[str, float]:
+    """Scores of :func:`utterance_means`: CCC (population), Pearson, RMSE, SD of the means over that of the ratings."""
+    gold, prediction = utterance_means(traces, utterances)
     return {
         "ccc_population": metrics.ccc_population(gold, prediction),
         "pearson": metrics.pearson(gold, prediction),

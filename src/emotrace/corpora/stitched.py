@@ -418,3 +418,22 @@ def _write_tables(out: Path, plan: dict[str, tuple[str, list[Placed]]], partitio
             for p in placed:
                 times = [f"{t / audio.RATE_HZ:.4f}" for t in (p.start, p.stop)]
                 rows.writerow([name, speaker, p.utterance.file.name, *times, *p.utterance.rating])
+
+
+def spans(root: Path, target: str) -> list[tuple[str, str, float, float, float]]:
+    """What is said when in a stitched corpus, and how it was rated.
+
+    Args:
+        root: of the corpus.
+        target: arousal or valence.
+
+    Returns:
+        Recording, utterance's file, start in s, end in s, rating; in order of time a recording. Empty for a corpus
+        that was not stitched.
+    """
+    path = root / "utterances.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = csv.DictReader(lines)
+        return [(r["id"], r["file"], float(r["start_s"]), float(r["end_s"]), float(r[target])) for r in rows]

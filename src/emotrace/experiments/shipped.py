@@ -19,6 +19,7 @@ from emotrace import audio, corpora, evaluation
 from emotrace.annotation import fusion, lag
 from emotrace.corpora import stitched
 from emotrace.errors import CorpusError
+from emotrace.evaluation import Utterance
 from emotrace.inference import model, predictor
 from emotrace.output import write_atomically
 from emotrace.training import augmentation, export, run
@@ -105,8 +106,8 @@ def _write(path: Path, text: str) -> None:
 def measure(split: model.Model, corpus: Path, data: Path, runs: list[Path]) -> dict[str, Any]:
     """Every figure of the model card, on the test speakers and on EMO-DB-47."""
     test = [r for r in corpora.get("recola").load(corpus) if r.partition == "test"]
-    spans = _spans(corpus)
-    spoken = [span for r in test for span in spans if span["id"] == r.id]
+    names = {r.id for r in test}
+    spoken = {t: [span for span in stitched.spans(corpus, t) if span[0] in names] for t in TARGETS}
     joined, german = join_emodb(data / "emodb47" / "ratings.csv")
     clean = {r.id: audio.load(r.audio) for r in test if r.audio is not None}
     result: dict[str, Any] = {
@@ -120,11 +121,13 @@ def measure(split: model.Model, corpus: Path, data: Path, runs: list[Path]) -> d
     for condition, change in CONDITIONS.items():
         heard = {name: predictor.predict_members(change(x), audio.RATE_HZ, split) for name, x in clean.items()}
         if condition == "clean":
-            result["stitched"] = {t: _against_gold(t, i, test, heard, spoken, runs[i]) for i, t in enumerate(TARGETS)}
+            result["stitched"] = {
+                t: _against_gold(t, i, test, heard, spoken[t], runs[i]) for i, t in enumerate(TARGETS)
+            }
         german_heard = {name: predictor.predict_members(change(x), audio.RATE_HZ, split) for name, x in joined.items()}
         for corpus_name, traces, utterances in (("tava", heard, spoken), ("emodb", german_heard, german)):
             result[f"{corpus_name}_{condition}"] = {
-                t: _against_utterances(t, i, traces, utterances) for i, t in enumerate(TARGETS)
+                t: _against_utterances(i, traces, utterances[t]) for i, t in enumerate(TARGETS)
             }
     return result
 
@@ -138,7 +141,7 @@ def _against_gold(
     column: int,
     recordings: list[corpora.Recording],
     heard: Mapping[str, np.ndarray],
-    spoken: list[dict[str, Any]],
+    spoken: list[Utterance],
     runs: Path,
 ) -> dict[str, Any]:
     """Scores by seed, of their mean, and of the ratings that the simulated raters followed: the ceiling."""
@@ -148,7 +151,7 @@ def _against_gold(
         frames = heard[recording.id].shape[1]
         gold = lag.shift_back(fusion.gold_standard_avec2016(recording.ratings(target).values), lag_frames)
         golds.append(corpora.match_length(gold, frames, recording.id))
-        truths.append(_held([s for s in spoken if s["id"] == recording.id], target, frames))
+        truths.append(_held([span for span in spoken if span[0] == recording.id], frames))
     traces = [heard[recording.id][:, :, column] for recording in recordings]
     by_seed = [evaluation.scores(golds, [t[seed] for t in traces]) for seed in range(len(traces[0]))]
     return {
@@ -157,17 +160,13 @@ def _against_gold(
     }
 
 
-def _held(spans: list[dict[str, Any]], target: str, frames: int) -> np.ndarray:
-    starts = np.array([round(span["start_s"] / FRAME_S) for span in spans])
+def _held(spans: list[Utterance], frames: int) -> np.ndarray:
+    starts = np.array([round(start_s / FRAME_S) for _, _, start_s, _, _ in spans])
     current = np.searchsorted(starts, np.arange(frames), side="right") - 1
-    return np.array([span[target] for span in spans])[np.maximum(current, 0)]
+    return np.array([rating for *_, rating in spans])[np.maximum(current, 0)]
 
 
-def _against_utterances(
-    target: str, column: int, heard: Mapping[str, np.ndarray], spans: list[dict[str, Any]]
-) -> dict[str, Any]:
-    utterances = [(s["id"], s["file"], s["start_s"], s["end_s"], s[target]) for s in spans]
-
+def _against_utterances(column: int, heard: Mapping[str, np.ndarray], utterances: list[Utterance]) -> dict[str, Any]:
     def score(traces: dict[str, np.ndarray]) -> dict[str, float]:
         return evaluation.utterance_scores(traces, utterances)
 
@@ -186,14 +185,11 @@ def _summary(by_seed: list[dict[str, float]], of_mean: dict[str, float]) -> dict
     }
 
 
-def _spans(corpus: Path) -> list[dict[str, Any]]:
-    with (corpus / "utterances.csv").open(newline="") as lines:
-        numbers = ("start_s", "end_s", *TARGETS)
-        return [{**row, **{key: float(row[key]) for key in numbers}} for row in csv.DictReader(lines)]
+def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], dict[str, list[Utterance]]]:
+    """Each speaker's utterances one after the other, pauses of room noise between.
 
-
-def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """Each speaker's utterances one after the other, pauses of room noise between: samples by speaker, and spans.
+    Returns:
+        Samples by speaker, and by target what is said when, with its rating.
 
     Raises:
         CorpusError: the CSV cannot be read or lacks a column.
@@ -204,7 +200,7 @@ def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], list[dict[str,
     except (OSError, KeyError, ValueError) as error:
         raise CorpusError(f"{ratings_csv}: wants the columns file,speaker,arousal,valence ({error})") from None
     joined: dict[str, np.ndarray] = {}
-    spans: list[dict[str, Any]] = []
+    spans: dict[str, list[Utterance]] = {target: [] for target in TARGETS}
     for speaker in sorted({row[0] for row in rows}):
         placed, at = [], 0
         for _, file, arousal, valence in (row for row in rows if row[0] == speaker):
@@ -212,8 +208,8 @@ def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], list[dict[str,
             start = at + round(PAUSE_S * audio.RATE_HZ)
             at = start + len(audio.load(utterance.file))
             placed.append(stitched.Placed(utterance, start, at))
-            times = {"start_s": start / audio.RATE_HZ, "end_s": at / audio.RATE_HZ}
-            spans.append({"id": speaker, "file": file, **times, "arousal": arousal, "valence": valence})
+            for target, rating in zip(TARGETS, utterance.rating, strict=True):
+                spans[target].append((speaker, file, start / audio.RATE_HZ, at / audio.RATE_HZ, rating))
         whole = stitched.Settings(duration_s=at / audio.RATE_HZ + PAUSE_S, snr_db=(40.0, 40.0))
         joined[speaker] = stitched.render(placed, whole, np.random.default_rng([SEED, int(speaker)]))
     return joined, spans

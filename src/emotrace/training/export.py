@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from emotrace import evaluation
+from emotrace.corpora import stitched
 from emotrace.errors import ConfigError, ModelError
 from emotrace.inference import familiarity, model
 from emotrace.output import write_atomically
@@ -161,16 +163,24 @@ def load_networks(runs: Path, config: Config) -> list[Any]:
 
 
 def calibrate(config: Config, networks: Sequence[nn.Module], data: Dataset) -> tuple[float, float]:
-    """Gain and offset that give the ensemble's traces the mean and SD of the development gold standard.
+    """Gain and offset for the ensemble's traces, fitted on the development part.
 
-    The mean of several networks moves less than each of them; this is the centring and scaling of the AVEC 2016 chain
-    (protocol of Valstar et al. 2016), fitted where it may be: on the development part.
+    They give the traces the mean and SD of the gold standard: the centring and scaling of the AVEC 2016 chain, needed
+    since the mean of several networks moves less than each. In a stitched corpus the ratings that people gave the
+    utterances are known too, and their unit is wider: the simulated raters' sliders end at -1 and 1. There the gain is
+    halfway, in dB, between what the gold standard and what the ratings ask for.
     """
-    features_ = [example.normalised(data.rule) for example in data.dev]
-    traces = [np.mean([loop.predict(network, f) for network in networks], axis=0) for f in features_]
-    trace, gold = np.concatenate(traces), np.concatenate([example.gold for example in data.dev])
-    gain = float(gold.std() / trace.std())
-    return round(gain, 4), round(float(gold.mean() - gain * trace.mean()), 4)
+    traces = {
+        example.recording: np.mean([loop.predict(n, example.normalised(data.rule)) for n in networks], axis=0)
+        for example in data.dev
+    }
+    trace, gold = np.concatenate(list(traces.values())), np.concatenate([example.gold for example in data.dev])
+    gain = gold.std() / trace.std()
+    said = [span for span in stitched.spans(config.root, config.target) if span[0] in traces]
+    if said:
+        rated, heard = evaluation.utterance_means(traces, said)
+        gain = np.sqrt(gain * rated.std() / heard.std())
+    return round(float(gain), 4), round(float(gold.mean() - gain * trace.mean()), 4)
 
 
 @contextmanager
