@@ -84,7 +84,8 @@ def export(
 def _shared(config: Config) -> Config:
     """What must not differ between the targets of a model; the width may (paper, section 6.1)."""
     arguments = {key: value for key, value in config.arguments.items() if key != "width"}
-    return replace(config, target="", lag_s=0.0, l2=0.0, learning_rate=0.0, epochs=1, arguments=arguments)
+    same = {"target": "", "lag_s": 0.0, "l2": 0.0, "learning_rate": 0.0, "epochs": 1, "stop_after": 0, "patience": 0}
+    return replace(config, arguments=arguments, **same)
 
 
 def _parent(out: Path) -> Path:
