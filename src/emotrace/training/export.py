@@ -84,7 +84,15 @@ def export(
 def _shared(config: Config) -> Config:
     """What must not differ between the targets of a model; the width may (paper, section 6.1)."""
     arguments = {key: value for key, value in config.arguments.items() if key != "width"}
-    same = {"target": "", "lag_s": 0.0, "l2": 0.0, "learning_rate": 0.0, "epochs": 1, "stop_after": 0, "patience": 0}
+    same: dict[str, Any] = {
+        "target": "",
+        "lag_s": 0.0,
+        "l2": 0.0,
+        "learning_rate": 0.0,
+        "epochs": 1,
+        "stop_after": 0,
+        "patience": 0,
+    }
     return replace(config, arguments=arguments, **same)
 
 
