@@ -176,8 +176,8 @@ def test_silence_warns_and_still_gives_a_trace(here):
 def test_unwritable_outputs(here):
     write(here / "talk.wav")
     (here / "file").write_text("")
-    assert failing("predict", "talk.wav", "-o", "file/out.csv")[0].startswith("emotrace: file/out.csv: ")
-    assert failing("predict", "talk.wav", "-o", "talk.wav/")[0].startswith("emotrace: talk.wav")
+    assert failing("predict", "talk.wav", "-o", "file/out.csv")[0].startswith("emotrace: file: cannot be made a folder")
+    assert failing("predict", "talk.wav", "-o", "file/")[0].startswith("emotrace: file: cannot be made a folder")
     assert files(here) == ["file", "talk.wav"]
 
 

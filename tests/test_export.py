@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,14 @@ def test_an_unfinished_run_is_not_exported(runs, tmp_path):
     with pytest.raises(ConfigError, match="one folder a target"):
         export.export([runs[0], runs[0]], tmp_path / "mine", "mine", {})
     assert not (tmp_path / "mine").exists()
+
+
+def test_targets_may_stop_after_different_epochs(stitched_root, tmp_path):
+    for target, stop_after in (("arousal", 1), ("valence", 2)):
+        config = replace(small(stitched_root, "downup", target), seeds=1, fit_all=True, stop_after=stop_after)
+        run.train(config, tmp_path / target, show=False)
+    saved = export.export([tmp_path / "arousal", tmp_path / "valence"], tmp_path / "mine", "mine", {})
+    assert [target.name for target in saved.targets] == ["arousal", "valence"]
 
 
 def test_a_folder_that_is_no_model_is_not_replaced(runs, tmp_path):

@@ -1,5 +1,6 @@
 """The command line: parse, import what the command needs, call, print."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,7 @@ def main() -> None:
 
 
 _FORMATS = ("csv", "json", "png")
+_STDOUT = Path("-")
 
 
 @main.command()
@@ -55,7 +57,6 @@ _FORMATS = ("csv", "json", "png")
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
     help="A file for one input, a folder (made if absent) for several, - for standard output.",
 )
 @click.option(
@@ -76,7 +77,7 @@ _FORMATS = ("csv", "json", "png")
 @click.option("--force", is_flag=True, help="Write over files that exist.")
 def predict(
     audio: tuple[Path, ...],
-    out: Path | None,
+    out: str | None,
     formats: tuple[str, ...],
     model_name: str,
     speakers: Path | None,
@@ -115,24 +116,19 @@ class _Job:
     outputs: dict[str, Path]
 
 
-def _jobs(given: Sequence[Path], out: Path | None, formats: Sequence[str]) -> list[_Job]:
+def _jobs(given: Sequence[Path], out: str | None, formats: Sequence[str]) -> list[_Job]:
     from emotrace import audio
 
     inputs = [(file, _below(file, path)) for path in given for file in audio.find([path])]
-    to_stdout = out is not None and str(out) == "-"
     several = len(inputs) > 1 or any(path.is_dir() for path in given)
-    if to_stdout and (several or len(formats) > 1):
-        raise click.UsageError("-o - takes one recording and one format")
-    wanted = list(dict.fromkeys(formats)) or [_format_of(out) if out and not several else "csv"]
-    if out is not None and not several and not out.is_dir() and not to_stdout:
-        return [_Job(inputs[0][0], _named(out, wanted))]
-    folder = Path() if out is None else out
-    jobs = [
-        _Job(
-            file, {kind: Path("/dev/stdout") if to_stdout else folder / name.with_suffix(f".{kind}") for kind in wanted}
-        )
-        for file, name in inputs
-    ]
+    in_folder = out is None or several or out.endswith(("/", os.sep)) or Path(out).is_dir()
+    folder = Path(out or "")
+    wanted = list(dict.fromkeys(formats)) or ["csv" if in_folder else _format_of(folder)]
+    if out == "-" and (several or wanted not in (["csv"], ["json"])):
+        raise click.UsageError("-o - takes one recording, as csv or json")
+    if not in_folder:
+        return [_Job(inputs[0][0], _named(folder, wanted))]
+    jobs = [_Job(file, {kind: folder / name.with_suffix(f".{kind}") for kind in wanted}) for file, name in inputs]
     _reject_same_outputs(jobs)
     return jobs
 
@@ -179,22 +175,29 @@ def _predict_one(job: _Job, chosen: "Model", speakers: Path | None, force: bool)
         warnings.simplefilter("always")
         trace = predictor.predict(job.audio, model=chosen, speakers=segments)
         for kind, path in job.outputs.items():
-            path.parent.mkdir(parents=True, exist_ok=True) if path.parent != Path() else None
-            _WRITERS[kind](trace, path, job.audio, force)
+            _make_folder(path.parent)
+            _WRITERS[kind](trace, sys.stdout if path == _STDOUT else path, job.audio, force)
     for warning in caught:
         if issubclass(warning.category, UserWarning):
             click.echo(f"warning: {job.audio}: {str(warning.message).removeprefix(f'{job.audio}: ')}", err=True)
     _summarise(job, trace)
 
 
-def _write_png(trace: "Trace", path: Path, source: Path, force: bool) -> None:
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmotraceError(f"{folder}: cannot be made a folder ({error.strerror}); choose another with -o") from None
+
+
+def _write_png(trace: "Trace", path: Any, source: Path, force: bool) -> None:
     from emotrace import audio, plots
 
     waveform = plots.envelope(audio.blocks(source), trace.duration_s)
-    plots.save(plots.plot_trace(trace, waveform, source.name), path, force=force)
+    plots.save(plots.plot_trace(trace, waveform, source.name), path, force=force, suffix=".png")
 
 
-_WRITERS: dict[str, Callable[["Trace", Path, Path, bool], None]] = {
+_WRITERS: dict[str, Callable[["Trace", Any, Path, bool], None]] = {
     "csv": lambda trace, path, source, force: trace.to_csv(path, force=force),
     "json": lambda trace, path, source, force: trace.to_json(path, force=force),
     "png": _write_png,
@@ -207,7 +210,7 @@ def _summarise(job: _Job, trace: "Trace") -> None:
     for target, numbers in trace.summary().items():
         parts.append(f"{target} {numbers['mean']:+.2f} ({numbers['min']:+.2f} to {numbers['max']:+.2f})")
     written = ", ".join(str(path) for path in job.outputs.values())
-    to_stdout = written == "/dev/stdout"
+    to_stdout = _STDOUT in job.outputs.values()
     click.echo("  ".join(parts) + ("" if to_stdout else f"  -> {written}"), err=to_stdout)
 
 

@@ -36,14 +36,14 @@ def write_atomically(
     """
     if mode not in ("w", "wb"):
         raise ValueError(f"mode is {mode!r}; it must be 'w' or 'wb'")
-    target = Path(os.path.realpath(path))
+    given = Path(path)
     try:
-        if target.is_dir():
+        if given.is_dir():
             raise EmotraceError(f"{path}: is a folder; name a file in it")
-        if target.exists() and not target.is_file():
-            _fill(target, write, mode)
+        if given.exists() and not given.is_file():
+            _fill(given, write, mode)
         else:
-            _replace(target, write, force, mode)
+            _replace(Path(os.path.realpath(given)), write, force, mode)
     except FileExistsError:
         raise EmotraceError(f"{path}: exists already; choose another name or give --force") from None
     except OSError as error:

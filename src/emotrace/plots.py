@@ -132,18 +132,19 @@ def envelope(blocks: Iterable[np.ndarray], duration_s: float, bins: int = 2000) 
     return np.where(silent[:, None], 0.0, np.column_stack([lowest, highest]))
 
 
-def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write a figure as PNG (300 dpi), SVG or PDF, by the suffix of its name, whole or not at all.
+def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False, suffix: str | None = None) -> None:
+    """Write a figure as PNG (300 dpi), SVG or PDF, whole or not at all.
 
     Args:
         figure: What `plot_trace` returns.
         path: The output.
         force: Replace an existing file.
+        suffix: What to write; by the suffix of the name where it is not given.
 
     Raises:
         EmotraceError: Another suffix, the file exists and ``force`` is not given, or it cannot be written.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = suffix or Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise EmotraceError(f"{path}: figures are {', '.join(FORMATS)}; choose one of these suffixes")
     write_atomically(path, lambda file: figure.savefig(file, format=suffix[1:], dpi=300), force=force, mode="wb")
