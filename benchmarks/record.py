@@ -6,13 +6,14 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from emotrace.training.run import made_with
-
 RESULTS = Path(__file__).parent / "results"
 
 
 def write(name: str, figures: dict[str, Any]) -> None:
     """Write ``results/NAME.json``."""
+    # Here and not above: a process that is timed starts from the memory of the one that starts it.
+    from emotrace.training.run import made_with
+
     machine = {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()}
     RESULTS.mkdir(exist_ok=True)
     note = {"command": f"python benchmarks/{name}.py", "machine": machine, "made_with": made_with(), **figures}

@@ -57,17 +57,21 @@ _ODD = (
 
 
 class Profile:
-    """What a recording is like, gathered from its log mel rows in pieces of any size."""
+    """What a recording is like, gathered from its log mel rows in pieces of any size.
+
+    Attributes:
+        statistics: of all rows, for normalisation.
+    """
 
     def __init__(self) -> None:
-        self._statistics = Statistics()
+        self.statistics = Statistics()
         self._rest: Floats = np.empty((0, BINS), dtype=np.float32)
         self._levels: list[np.ndarray] = []
         self._windows: list[np.ndarray] = []
 
     def update(self, rows: Floats) -> Self:
         """Add (m, 40) rows at 100 Hz, as :func:`emotrace.features.logmel.log_mel` gives them for samples in [-1, 1]."""
-        self._statistics.update(rows)
+        self.statistics.update(rows)
         rows = np.concatenate([self._rest, rows])
         count = max(0, (len(rows) - _WINDOW) // _STEP + 1)
         for first in range(0, count, _WINDOWS_AT_ONCE):
@@ -80,7 +84,7 @@ class Profile:
 
     def merge(self, other: "Profile") -> Self:
         """Add what another has seen, as if it came after a cut."""
-        self._statistics.merge(other._statistics)
+        self.statistics.merge(other.statistics)
         self._levels, self._windows = (
             [*own, *others] for own, others in zip(self._complete(), other._complete(), strict=True)
         )
@@ -129,7 +133,7 @@ class Profile:
     def _shape(self, rule: Normalisation | None) -> dict[str, float]:
         if rule is None or not rule.prior_mean:
             return {}
-        _, mean, _ = self._statistics.moments(rule.range_db)
+        _, mean, _ = self.statistics.moments(rule.range_db)
         prior = np.array(rule.prior_mean)
         distance = (mean - mean.mean()) - (prior - prior.mean())
         return {"shape": float(np.mean(np.abs(distance) / np.array(rule.prior_sd)))}

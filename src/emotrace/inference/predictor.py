@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -56,7 +57,7 @@ def predict(
     for text in familiarity.warnings(profile.measures(chosen.rule), chosen.ranges):
         warnings.warn(text, FamiliarityWarning, stacklevel=2)
     spoken = None if speakers is None else at(speakers, np.arange(len(rows)) / ROW_RATE_HZ)
-    members = _members(chosen, len(rows) // logmel.STACK, _normaliser(chosen.rule, rows, spoken))
+    members = _members(chosen, len(rows) // logmel.STACK, _normaliser(chosen.rule, rows, profile.statistics, spoken))
     return Trace(
         np.arange(members.shape[1]) * FRAME_S,
         np.clip(members.mean(axis=0), -1, 1),
@@ -68,33 +69,47 @@ def predict(
 
 def predict_members(source: Source, rate_hz: float | None, chosen: saved.Model) -> np.ndarray:
     """Every member's own trace of a recording, (members, frames, targets), held in [-1, 1]."""
-    rows, _ = _rows(source, rate_hz)
-    return np.clip(_members(chosen, len(rows) // logmel.STACK, _normaliser(chosen.rule, rows, None)), -1, 1)
+    rows, profile = _rows(source, rate_hz)
+    normalised = _normaliser(chosen.rule, rows, profile.statistics, None)
+    return np.clip(_members(chosen, len(rows) // logmel.STACK, normalised), -1, 1)
 
 
 def _rows(source: Source, rate_hz: float | None) -> tuple[np.ndarray, familiarity.Profile]:
     """Log mel rows (4 * frames, 40) of a recording, read in blocks, and what it is like."""
     stream, profile = logmel.Stream(), familiarity.Profile()
-    parts = [stream.push(block) for block in audio.blocks(source, rate_hz)]
-    parts.append(stream.finish())
+    parts, described = [], []
+    # The second core looks at rows while the first makes the next ones; one worker keeps them in order.
+    with ThreadPoolExecutor(1) as aside:
+        for block in audio.blocks(source, rate_hz):
+            parts.append(stream.push(block))
+            described.append(aside.submit(profile.update, parts[-1]))
+        parts.append(stream.finish())
+        described.append(aside.submit(profile.update, parts[-1]))
+    for each in described:
+        each.result()
     rows = np.concatenate(parts)[: logmel.STACK * logmel.trace_frames(stream.samples)]
     if not len(rows):
         name = source if isinstance(source, str | PathLike) else "the audio"
         raise AudioError(
             f"{name}: is {stream.samples / audio.RATE_HZ * 1000:.0f} ms long; a trace needs at least 40 ms"
         )
-    return rows, profile.update(rows)
+    return rows, profile
 
 
-def _normaliser(rule: Normalisation, rows: np.ndarray, spoken: np.ndarray | None) -> Callable[[slice], np.ndarray]:
+def _normaliser(
+    rule: Normalisation, rows: np.ndarray, whole: Statistics, spoken: np.ndarray | None
+) -> Callable[[slice], np.ndarray]:
     """A function from frames to their normalised features, by recording or, where speakers are known, by speaker."""
-    names, owner = np.unique(np.zeros(len(rows), int) if spoken is None else _owner(spoken), return_inverse=True)
-    scales = [rule.scale(Statistics(rows.shape[1]).update(rows[owner == index])) for index in range(len(names))]
+    owner = None if spoken is None else np.unique(_owner(spoken), return_inverse=True)[1]
+    if owner is None:
+        scales = [rule.scale(whole)]
+    else:
+        scales = [rule.scale(Statistics().update(rows[owner == index])) for index in range(owner.max() + 1)]
     mean, sd = (np.array(part) for part in zip(*scales, strict=True))
 
     def normalised(frames: slice) -> np.ndarray:
         piece = slice(frames.start * logmel.STACK, frames.stop * logmel.STACK)
-        who = owner[piece] if len(names) > 1 else 0
+        who = 0 if owner is None else owner[piece]
         return logmel.stack(rule.scaled(rows[piece], mean[who], sd[who]))
 
     return normalised
