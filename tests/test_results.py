@@ -1,5 +1,6 @@
 """Tables in README and docs are what the committed result files say."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,10 @@ def test_shipped_configurations_are_valid(network, target):
     settings = shipped.settings(network, target, Path("corpus"))
     assert isinstance(settings, config.Config)
     assert (settings.network, settings.target, settings.seeds) == (network, target, 5)
+
+
+@pytest.mark.parametrize("network", shipped.NETWORKS)
+def test_model_cards_say_what_the_results_say(network):
+    result = json.loads((ROOT / "experiments" / "results" / f"shipped-{network}.json").read_text())
+    card = ROOT / "src" / "emotrace" / "inference" / "weights" / network / "CARD.md"
+    assert card.read_text(encoding="utf-8") == shipped.model_card(network, result)

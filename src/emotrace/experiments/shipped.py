@@ -243,12 +243,13 @@ def model_card(network: str, result: Mapping[str, Any]) -> str:
         "",
         f"- **Trained on** {SUMMARY}, seed {SEED}, {RECORDINGS_PER_SPEAKER} recordings of five minutes a speaker, "
         "with simulated raters whose lag is compensated, and augmented variants of each. The figures below are of "
-        "networks trained on 10 speakers, chosen on 4 and tested once on the 4 others; the shipped weights were "
+        "networks trained on 10 speakers, chosen on 4 and tested on the 4 others; the shipped weights were "
         "trained again on all 18.",
         f"- **Licence**: {LICENCE}.",
         f"- **Command**: `{COMMAND}`, commit {result['made_with']['commit']}.",
         "- **Meant for** adult speech, one voice at a time. Acted training speech: levels on spontaneous speech are "
-        "less certain than the course of a trace. Valence from the voice alone is weak; do not judge a person by it.",
+        "less certain than the course of a trace. Valence from the voice alone is weak, and did not carry over to "
+        "another language; do not judge a person by it.",
         "",
         "## Scores (test speakers; CCC over population variances)",
         "",
