@@ -111,6 +111,39 @@ def test_two_inputs_never_share_an_output(here):
     assert not (here / "one.csv").exists()
 
 
+def test_an_input_given_twice_is_done_once(here):
+    write(here / "one.wav")
+    assert call("predict", "one.wav", "one.wav", "-o", "out/").stdout.count("one.wav") == 1
+    assert files(here / "out") == ["one.csv"]
+
+
+def test_a_missing_input_does_not_stop_the_others(here):
+    write(here / "good.wav")
+    lines = failing("predict", "missing.wav", "good.wav", "-o", "out", code=1)
+    assert files(here / "out") == ["good.csv"]
+    assert "missing.wav" in lines[1]
+
+
+def test_one_speakers_file_is_not_laid_over_several_recordings(here):
+    write(here / "a.wav")
+    write(here / "b.wav")
+    (here / "who.csv").write_text("start_s,end_s,speaker\n0,2,Ann\n")
+    assert "one recording" in failing("predict", "a.wav", "b.wav", "--speakers", "who.csv")[0]
+
+
+def test_a_recording_is_never_written_over(here):
+    path = write(here / "a.wav")
+    before = path.read_bytes()
+    assert "is the recording itself" in failing("predict", "a.wav", "-o", "a.wav", "--format", "csv", "--force")[0]
+    assert path.read_bytes() == before
+
+
+def test_odd_names(here):
+    write(here / "a$\\x^^$.wav")
+    assert call("predict", "a$\\x^^$.wav", "-o", "m.png").exit_code == 0
+    assert len(failing("predict", "x" * 300)) == 1
+
+
 def test_good_files_are_done_and_bad_ones_listed(here):
     write(here / "in" / "good.wav")
     (here / "in" / "text.wav").write_text("no sound at all")

@@ -7,7 +7,7 @@ import torch
 
 from emotrace import evaluation, features
 from emotrace.corpora import stitched
-from emotrace.errors import ConfigError
+from emotrace.errors import ConfigError, CorpusError
 from emotrace.inference import model, predictor
 from emotrace.training import export, loop, run
 from emotrace.training.config import Config
@@ -65,6 +65,12 @@ def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
             assert np.abs(members[seed, :, column] - np.clip(wanted, -1, 1)).max() < 1e-4 * max(1, abs(target.gain))
 
 
+def test_a_folder_is_not_claimed_by_a_configuration_that_cannot_run(stitched_root, tmp_path):
+    with pytest.raises(CorpusError):
+        run.train(Config(root=tmp_path / "nowhere"), tmp_path / "out", show=False)
+    assert not (tmp_path / "out").exists()
+
+
 def development(runs):
     config = run.read_config(runs[0])
     networks = export.load_networks(runs[0], config)
@@ -120,6 +126,10 @@ def test_a_folder_that_is_no_model_is_not_replaced(runs, tmp_path):
 
 
 def test_a_model_is_replaced_whole(runs, tmp_path):
-    for name in ("first", "second"):
-        export.export(runs, tmp_path / "mine", name, {})
+    export.export(runs, tmp_path / "mine", "first", {})
+    with pytest.raises(ConfigError, match="--force"):
+        export.export(runs, tmp_path / "mine", "second", {})
+    assert model.load(tmp_path / "mine").name == "first"
+    export.export(runs, tmp_path / "mine", "second", {}, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert model.load(tmp_path / "mine").name == "second"

@@ -1,5 +1,6 @@
 """The command line: parse, import what the command needs, call, print."""
 
+import glob
 import os
 import sys
 import warnings
@@ -28,6 +29,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except EmotraceError as error:
             _fail(str(error))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _fail(f"{error.filename or 'output'}: {error.strerror or error}; check the path, its rights and free space")
         except ModuleNotFoundError as error:
             if error.name is None or error.name.split(".")[0] == "emotrace":
                 raise
@@ -90,19 +95,26 @@ def predict(
     """
     from emotrace.inference import model
 
-    jobs = _jobs(audio, out, formats)
+    found, failed = _found(audio)
+    attempted = len(found) + len(failed)
+    if failed and len(audio) == 1:
+        _fail(failed[0])
+    jobs = _jobs(found, audio, out, formats)
+    if speakers is not None and len(jobs) > 1:
+        raise EmotraceError(f"{speakers}: --speakers describes one recording; give one at a time")
     chosen = model.load(model_name)
-    failed: list[str] = []
     for job in jobs:
         try:
             _predict_one(job, chosen, speakers, force)
         except EmotraceError as error:
             failed.append(str(error))
+        except OSError as error:
+            failed.append(f"{error.filename or job.audio}: {error.strerror or error}; check the path and its rights")
     if not failed:
         return
-    if len(jobs) == 1:
+    if len(audio) == len(jobs) == 1:
         _fail(failed[0])
-    click.echo(f"\n{len(failed)} of {len(jobs)} recordings failed:", err=True)
+    click.echo(f"\n{len(failed)} of {attempted} recordings failed:", err=True)
     for text in failed:
         click.echo(f"  {text}", err=True)
     sys.exit(1)
@@ -116,11 +128,24 @@ class _Job:
     outputs: dict[str, Path]
 
 
-def _jobs(given: Sequence[Path], out: str | None, formats: Sequence[str]) -> list[_Job]:
+def _found(given: Sequence[Path]) -> tuple[dict[Path, Path], list[str]]:
+    """Recordings and the names of their outputs, each recording once, and what is wrong with the rest."""
     from emotrace import audio
 
-    inputs = [(file, _below(file, path)) for path in given for file in audio.find([path])]
-    several = len(inputs) > 1 or any(path.is_dir() for path in given)
+    found: dict[Path, tuple[Path, Path]] = {}
+    failed = []
+    for path in given:
+        try:
+            for file in audio.find([path]):
+                found.setdefault(file.resolve(), (file, _below(file, path)))
+        except EmotraceError as error:
+            failed.append(str(error))
+    return dict(found.values()), failed
+
+
+def _jobs(found: dict[Path, Path], given: Sequence[Path], out: str | None, formats: Sequence[str]) -> list[_Job]:
+    inputs = list(found.items())
+    several = len(inputs) > 1 or len(given) > 1 or any(path.is_dir() or glob.has_magic(str(path)) for path in given)
     in_folder = out is None or several or out.endswith(("/", os.sep)) or Path(out).is_dir()
     folder = Path(out or "")
     wanted = list(dict.fromkeys(formats)) or ["csv" if in_folder else _format_of(folder)]
@@ -168,14 +193,16 @@ def _predict_one(job: _Job, chosen: "Model", speakers: Path | None, force: bool)
     from emotrace.inference import speakers as speaker_files
 
     for path in job.outputs.values():
+        if path.exists() and path.samefile(job.audio):
+            raise EmotraceError(f"{path}: is the recording itself; choose another name with -o")
         if path.is_file() and not force:
             raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")
+        _make_folder(path.parent)
     segments = None if speakers is None else speaker_files.read(speakers, recording=job.audio.stem)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         trace = predictor.predict(job.audio, model=chosen, speakers=segments)
         for kind, path in job.outputs.items():
-            _make_folder(path.parent)
             _WRITERS[kind](trace, sys.stdout if path == _STDOUT else path, job.audio, force)
     for warning in caught:
         if issubclass(warning.category, UserWarning):
@@ -315,13 +342,16 @@ def train(config: Path, settings: tuple[str, ...], out: Path, jobs: int) -> None
 @click.option("--name", help="The model's name; the folder's by default.")
 @click.option("--data", default="unstated", help="What it was trained on, for the model card.")
 @click.option("--licence", default="unstated", help="Under which licence, for the model card.")
+@click.option("--force", is_flag=True, help="Replace a model that is there.")
 @_JOBS
-def export(runs: tuple[Path, ...], out: Path, name: str | None, data: str, licence: str, jobs: int) -> None:
+def export(
+    runs: tuple[Path, ...], out: Path, name: str | None, data: str, licence: str, force: bool, jobs: int
+) -> None:
     """Make a model for predict out of finished RUNS, one folder a target."""
     from emotrace.training import export
 
     card = {"summary": data, "licence": licence}
-    saved = export.export(runs, out, name or out.name, card, jobs=jobs)
+    saved = export.export(runs, out, name or out.name, card, jobs=jobs, force=force)
     click.echo(
         f"{out}: {', '.join(target.name for target in saved.targets)}; use it with: emotrace predict --model {out}"
     )

@@ -168,7 +168,7 @@ def _draw_values(ax: Axes, trace: Trace, title: str | None) -> None:
     ax.set_yticks(np.linspace(low, high, 5))
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.spines["left"].set(color=_INK, linewidth=0.6)
-    ax.set_title(_shortened(title or "", _TITLE_LETTERS), loc="left", fontsize=9, color=_INK)
+    ax.set_title(_shortened(title or "", _TITLE_LETTERS), loc="left", fontsize=9, color=_INK, parse_math=False)
     _name_lines(ax, band=spread is not None)
 
 
@@ -245,7 +245,9 @@ def _name_speakers(ax: Axes, speakers: Axes) -> None:
     place: dict[str, Any] = {"bbox_to_anchor": (1, 0), "borderaxespad": 0, "labelcolor": _INK}
     if names:
         names = [_shortened(name, _SPEAKER_LETTERS) for name in names]
-        ax.legend(handles, names, loc="lower left", fontsize=7, frameon=False, handlelength=0.8, **place)
+        legend = ax.legend(handles, names, loc="lower left", fontsize=7, frameon=False, handlelength=0.8, **place)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
 
 
 def _after_gap(trace: Trace) -> np.ndarray:

@@ -180,8 +180,9 @@ def stitch(
             whole = Path(folder) / "corpus"
             reached = _write_corpus(whole, utterances, seed, settings, splits, progress)
             whole.replace(out)
-    except OSError as error:
-        raise CorpusError(f"{out}: cannot be written ({error.strerror}); check its folder and the free space") from None
+    except (OSError, soundfile.SoundFileError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CorpusError(f"{out}: cannot be written ({reason}); check its folder and the free space") from None
     return reached
 
 
@@ -273,7 +274,7 @@ def truth(placed: list[Placed], duration_s: float) -> np.ndarray:
 
     A row every 40 ms from 0 to ``duration_s`` inclusive, as in RECOLA's files (7501 rows for 300 s).
     """
-    rows = round(duration_s / FRAME_S) + 1
+    rows = round(duration_s * audio.RATE_HZ) // round(FRAME_S * audio.RATE_HZ) + 1
     starts = np.array([round(p.start / audio.RATE_HZ / FRAME_S) for p in placed])
     current = np.searchsorted(starts, np.arange(rows), side="right") - 1
     return np.array([p.utterance.rating for p in placed])[np.maximum(current, 0)]

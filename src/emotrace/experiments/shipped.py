@@ -58,7 +58,7 @@ def reproduce(folders: Folders, jobs: int, say: Callable[[str], None]) -> None:
     for network in NETWORKS:
         say(f"{network}: training on ten speakers, choosing on four")
         runs = [_train(network, target, corpus, folders, jobs) for target in TARGETS]
-        split = export.export(runs, folders.runs / "models" / f"{network}-split", network, {}, jobs=jobs)
+        split = export.export(runs, folders.runs / "models" / f"{network}-split", network, {}, jobs=jobs, force=True)
         result = measure(split, corpus, folders.data, runs)
         _write(folders.results / f"shipped-{network}.json", json.dumps({"network": network, **result}, indent=1) + "\n")
         say(f"{network}: training on all speakers")
@@ -94,7 +94,7 @@ def _ship(
         run.train(replace(config, fit_all=True, stop_after=round(float(np.mean(best)))), refits[-1], jobs)
     card = {"summary": SUMMARY, "licence": LICENCE, "command": COMMAND, "scores": result}
     calibration = {target.name: (target.gain, target.offset) for target in split.targets}
-    export.export(refits, folders.weights / network, network, card, calibration, jobs)
+    export.export(refits, folders.weights / network, network, card, calibration, jobs, force=True)
     _write(folders.weights / network / "CARD.md", model_card(network, result))
 
 

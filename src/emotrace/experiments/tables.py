@@ -81,7 +81,7 @@ def provenance(results: Mapping[str, Any]) -> list[str]:
     for network in ("downup", "dilated"):
         result = results[f"shipped-{network}"]
         by_seed = ", ".join(f"{t} {'/'.join(f'{c:.3f}' for c in result['dev_ccc_by_seed'][t])}" for t in TARGETS)
-        commit = (result["made_with"]["commit"] or "unknown")[:12]
+        commit = result["made_with"]["commit"] or "unknown"
         speakers = ", ".join(result["test_speakers"])
         lines.append(
             f"- {network}: {result['data']}; test speakers {speakers}; seeds 0–4, development CCC {by_seed}; "

@@ -139,7 +139,7 @@ def _features(
     path, note = cache / f"{key}.npy", cache / f"{key}.json"
     try:
         return _entry(path, note)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         samples, speed = _sound(config, recording, variant, training)
     values = features.get(config.front_end).extract(samples)
     cache.mkdir(parents=True, exist_ok=True)

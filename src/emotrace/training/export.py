@@ -47,6 +47,7 @@ def export(
     card: Mapping[str, Any],
     calibration: Mapping[str, tuple[float, float]] | None = None,
     jobs: int = 1,
+    force: bool = False,
 ) -> model.Model:
     """Make a model's folder out of finished runs, one folder a target.
 
@@ -58,6 +59,7 @@ def export(
         calibration: gain and offset by target; fitted on the development part where it is not given
             (:func:`calibrate`).
         jobs: processes, for features that are no longer in the cache.
+        force: replace a model that is there; a folder that holds anything else is never replaced.
 
     Returns:
         The model, loaded from ``out``.
@@ -70,6 +72,7 @@ def export(
     shared = [_shared(config) for _, config in configs.values()]
     if len(configs) != len(runs) or any(other != shared[0] for other in shared):
         raise ConfigError(f"{', '.join(map(str, runs))}: one folder a target, all else the same, makes a model")
+    _check_free(Path(out), force)
     folder = Path(tempfile.mkdtemp(dir=_parent(out), prefix=".export-"))
     try:
         note = _export(configs, folder, name, card, calibration or {}, jobs)
@@ -103,12 +106,23 @@ def _parent(out: Path) -> Path:
 
 
 def _replace(folder: Path, out: Path) -> None:
-    if out.exists() and not (out / "model.json").is_file():
-        raise ConfigError(f"{out}: exists and is no model; name another folder")
+    """Put a new model in place of an old one, which is gone only once the new one is there."""
     folder.chmod(0o755)
+    old = folder.with_name(folder.name + "-old")
     if out.exists():
-        shutil.rmtree(out)
+        out.rename(old)
     folder.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_free(out: Path, force: bool) -> None:
+    if not out.exists():
+        return
+    names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
+    if not all(name in ("model.json", "CARD.md") or name.endswith(".onnx") for name in names):
+        raise ConfigError(f"{out}: exists and is no model; name another folder")
+    if not force:
+        raise ConfigError(f"{out}: exists already; name another folder or give --force")
 
 
 def _export(

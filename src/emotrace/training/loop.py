@@ -74,7 +74,7 @@ def fit(config: Config, seed: int, data: Dataset, checkpoint: Path, report: Repo
     if checkpoint.exists():
         try:
             _load(run, checkpoint)
-        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(
                 f"{checkpoint}: cannot be gone on from ({reason}); delete it to start that run anew"
@@ -82,6 +82,8 @@ def fit(config: Config, seed: int, data: Dataset, checkpoint: Path, report: Repo
     while not _over(config, run):
         began = time.perf_counter()
         loss = _epoch(config, run, data, seed)
+        if not math.isfinite(loss):
+            raise ModelError(f"seed {seed}, epoch {len(run.history)}: the loss is {loss}; lower learning_rate")
         dev_ccc = None if config.fit_all else score(config, run.averaged, data)
         epoch = len(run.history)
         if dev_ccc is None or dev_ccc > run.best_ccc:

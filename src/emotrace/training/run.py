@@ -7,7 +7,6 @@ not run again, and one that was killed goes on from its checkpoint.
 import json
 import platform
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -43,12 +42,15 @@ def train(config: Config, out: Path, jobs: int = 1, show: bool = True) -> list[d
     """
     out = Path(out)
     config = _complete(config)
-    _claim(out, config)
+    if (out / "config.yaml").exists() and read_config(out) != config:
+        raise ConfigError(f"{out}: holds runs of another configuration; name a new folder")
     todo = [seed for seed in range(config.seeds) if not (_folder(out, seed) / "record.json").exists()]
     if todo:
         data = prepare(config, out.parent / "features", jobs, _bar("features", show))
+        _claim(out, config)
+        made = made_with()
         joblib.Parallel(n_jobs=jobs)(
-            joblib.delayed(_run)(config, seed, data, out, position if show else None)
+            joblib.delayed(_run)(config, seed, data, out, position if show else None, made)
             for position, seed in enumerate(todo)
         )
     return [json.loads((_folder(out, seed) / "record.json").read_text()) for seed in range(config.seeds)]
@@ -82,14 +84,9 @@ def _complete(config: Config) -> Config:
 def _claim(out: Path, config: Config) -> None:
     import yaml
 
-    path = out / "config.yaml"
-    if path.exists():
-        if read_config(out) != config:
-            raise ConfigError(f"{out}: holds runs of another configuration; name a new folder")
-        return
     text = yaml.safe_dump(_plain(config.as_dict()), sort_keys=False)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(text))
+    write_atomically(out / "config.yaml", lambda file: file.write(text), force=True)
 
 
 def _plain(value: Any) -> Any:
@@ -102,9 +99,10 @@ def _folder(out: Path, seed: int) -> Path:
     return out / f"seed-{seed}"
 
 
-def _run(config: Config, seed: int, data: Dataset, out: Path, position: int | None) -> None:
+def _run(
+    config: Config, seed: int, data: Dataset, out: Path, position: int | None, made: dict[str, str | None]
+) -> None:
     torch.set_num_threads(1)
-    began = time.perf_counter()
     bar = _bar(f"{out.name} seed {seed}", position is not None, position, config.epochs)()
     folder = _folder(out, seed)
     run = loop.fit(config, seed, data, folder / "checkpoint.npz", lambda record: _advance(bar, record))
@@ -115,8 +113,8 @@ def _run(config: Config, seed: int, data: Dataset, out: Path, position: int | No
         "best_epoch": run.best_epoch,
         "dev_ccc": None if config.fit_all else run.best_ccc,
         "parameters": sum(p.numel() for p in run.network.parameters()),
-        "seconds": round(time.perf_counter() - began, 1),
-        "made_with": made_with(),
+        "seconds": round(sum(epoch["seconds"] for epoch in run.history), 1),
+        "made_with": made,
         "history": run.history,
     }
     text = json.dumps(record, indent=1)
@@ -125,15 +123,27 @@ def _run(config: Config, seed: int, data: Dataset, out: Path, position: int | No
 
 def made_with() -> dict[str, str | None]:
     """Versions and commit ("-dirty" with changes that are not committed), for a record."""
-    here = Path(__file__).parent
-    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    git = subprocess.run(describe, cwd=here, capture_output=True, text=True, check=False)
     packages = ("emotrace", "torch", "numpy", "scipy")
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
-        "commit": git.stdout.strip() or None,
+        "commit": _commit(),
     }
+
+
+def _commit() -> str | None:
+    here = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    try:
+        # Installed inside of somebody else's repository, theirs would answer.
+        ours = here == Path(git("rev-parse", "--show-toplevel")) / "src" / "emotrace" / "training"
+        return (git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or None) if ours else None
+    except OSError:
+        return None
 
 
 def _bar(what: str, show: bool, position: int | None = None, total: int | None = None) -> Callable[..., Any]:
