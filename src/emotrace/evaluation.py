@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from emotrace import metrics
-
-FRAME_S = 0.04
+from emotrace.trace import FRAME_S
 
 
 def scores(golds: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> dict[str, float]:

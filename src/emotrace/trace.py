@@ -18,6 +18,9 @@ from emotrace.output import write_atomically
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+FRAME_S = 0.04
+"""Seconds a frame of a trace covers, in everything that this package makes."""
+
 PathLike = str | os.PathLike[str]
 
 _COLUMNS = "time_s,arousal,valence[,arousal_sd,valence_sd][,speaker]"
@@ -48,7 +51,7 @@ class Trace:
     spread: np.ndarray | None = None
     speaker: Sequence[str | None] | np.ndarray | None = None
     unit_range: tuple[float, float] = (-1.0, 1.0)
-    frame_s: float = 0.04
+    frame_s: float = FRAME_S
 
     def __post_init__(self) -> None:
         self._set("time_s", np.asarray(self.time_s, np.float64))

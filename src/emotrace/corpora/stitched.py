@@ -28,10 +28,10 @@ from scipy import signal
 from emotrace import audio
 from emotrace.annotation import Ratings, agreement
 from emotrace.corpora import recola
+from emotrace.corpora.recola import RATERS
 from emotrace.errors import CorpusError
+from emotrace.trace import FRAME_S
 
-FRAME_S = 0.04
-RATERS = ("FM1", "FM2", "FM3", "FF1", "FF2", "FF3")
 TARGETS = ("arousal", "valence")
 _COLUMNS = ("file", "speaker", "arousal_mean", "valence_mean")
 
@@ -232,7 +232,7 @@ def _plan(utterances: list[Utterance], settings: Settings, seed: int) -> dict[st
 
 def place(utterances: list[Utterance], settings: Settings, rng: np.random.Generator) -> list[Placed]:
     """Order one speaker's utterances and put pauses between them until the recording is full."""
-    lengths = {u.file: _samples(u.file) for u in utterances}
+    lengths = {u.file: len(audio.load(u.file)) for u in utterances}
     total = round(settings.duration_s * audio.RATE_HZ)
     placed: list[Placed] = []
     at = 0
@@ -250,10 +250,6 @@ def place(utterances: list[Utterance], settings: Settings, rng: np.random.Genera
             f"{settings.duration_s:g} s; ask for longer recordings"
         )
     return placed
-
-
-def _samples(file: Path) -> int:
-    return len(audio.load(file))
 
 
 def _drifting(utterances: list[Utterance], drift: float, rng: np.random.Generator) -> Iterator[Utterance]:

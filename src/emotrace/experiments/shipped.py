@@ -22,6 +22,7 @@ from emotrace.errors import CorpusError
 from emotrace.evaluation import Utterance
 from emotrace.inference import model, predictor
 from emotrace.output import write_atomically
+from emotrace.trace import FRAME_S
 from emotrace.training import augmentation, export, run
 from emotrace.training import config as configuration
 from emotrace.training.config import Config
@@ -31,7 +32,6 @@ TARGETS = ("arousal", "valence")
 SEED = 1
 RECORDINGS_PER_SPEAKER = 3
 PAUSE_S = 0.8
-FRAME_S = 0.04
 COMMAND = "emotrace reproduce shipped --root DATA"
 SUMMARY = "stitched recordings of TAVA (acted English, 18 speakers)"
 LICENCE = "MIT for the weights; their training data, TAVA, is under AGPL-3.0"

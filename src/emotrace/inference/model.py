@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,11 +60,6 @@ class Model:
     reach: tuple[int, int]
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def extractor(self) -> ModuleType:
-        """The front end's module."""
-        return features.get(self.front_end)
 
     @cached_property
     def _sessions(self) -> list[onnxruntime.InferenceSession]:

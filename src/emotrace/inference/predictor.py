@@ -16,9 +16,8 @@ from emotrace.features.normalisation import Normalisation, Statistics
 from emotrace.inference import familiarity
 from emotrace.inference import model as saved
 from emotrace.inference.speakers import Segment, at
-from emotrace.trace import Trace
+from emotrace.trace import FRAME_S, Trace
 
-FRAME_S = 0.04
 ROW_RATE_HZ = 100.0
 
 Source = str | PathLike[str] | bytes | BinaryIO | np.ndarray

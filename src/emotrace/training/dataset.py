@@ -17,10 +17,10 @@ from emotrace.corpora import Recording
 from emotrace.errors import CorpusError
 from emotrace.features.normalisation import Normalisation, Statistics
 from emotrace.output import write_atomically
+from emotrace.trace import FRAME_S
 from emotrace.training.augmentation import augment
 from emotrace.training.config import Config
 
-FRAME_S = 0.04
 _OTHERS = 3
 
 
