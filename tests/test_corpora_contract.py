@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emotrace import corpora
-from emotrace.annotation import Ratings
+from emotrace.annotation import Ratings, fusion
 from emotrace.corpora import Info, Recording
 from emotrace.errors import CorpusError
 
@@ -84,3 +84,58 @@ class TestRecording:
     def test_a_value_outside_of_the_unit_is_refused(self):
         with pytest.raises(CorpusError, match=r"P1: arousal .* 1.5.*between -1 and 1"):
             self.recording([[0.0, 1.5]], (-1.0, 1.0)).ratings("arousal")
+
+
+class TestGold:
+    def recording(self, **given):
+        time_s = np.arange(50) * 0.1
+
+        def load_gold(target):
+            return Ratings(time_s, np.linspace(0, 49, 50)[:, None], ("gold standard",), target)
+
+        given = {"load_ratings": None, "unit_range": (0.0, 98.0), "load_gold": load_gold, "label_rate_hz": 10.0} | given
+        return Recording("S1", None, "train", None, **given)
+
+    def test_what_a_corpus_distributes_comes_first_and_is_mapped(self):
+        assert self.recording().gold("arousal").values[:, 0] == pytest.approx(np.linspace(-1, 0, 50))
+
+    def test_raters_that_are_not_distributed(self):
+        with pytest.raises(CorpusError, match=r"S1: .*no raters"):
+            self.recording().ratings("arousal")
+
+    def test_raters_are_fused_where_there_is_nothing_else(self):
+        values = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+        ratings = Ratings(np.arange(50) * 0.04, values, ("a", "b", "c"), "arousal")
+        recording = Recording("P1", None, "train", None, lambda target: ratings)
+        assert recording.gold("arousal").values[:, 0].tolist() == fusion.gold_standard_avec2016(values).tolist()
+        assert recording.gold_frames("arousal", 49).tolist() == recording.gold("arousal").values[:49, 0].tolist()
+
+    def test_slow_labels_are_interpolated_at_the_frames(self):
+        gold = self.recording().gold_frames("arousal", 125)
+        assert gold[:123] == pytest.approx((np.arange(123) * 0.04 * 10 - 49) / 49)
+        assert gold[123:] == pytest.approx(0.0)
+
+    @pytest.mark.parametrize("frames", [122, 128])
+    def test_a_step_and_a_frame_are_forgiven_and_nothing_is_made_up(self, frames):
+        gold = self.recording().gold_frames("arousal", frames)
+        assert len(gold) == frames
+        assert np.flatnonzero(np.isnan(gold)).tolist() == list(range(125, frames))
+
+    @pytest.mark.parametrize("frames", [110, 140])
+    def test_other_lengths_are_refused_with_both_named(self, frames):
+        with pytest.raises(CorpusError, match=rf"S1, arousal: labels from 0.00 to 5.00 s .* {frames * 0.04:.2f} s"):
+            self.recording().gold_frames("arousal", frames)
+
+    def test_labels_that_leave_parts_out(self):
+        gold = self.recording(partly_rated=True).gold_frames("arousal", 250)
+        assert np.isfinite(gold).sum() == 125
+        with pytest.raises(CorpusError, match="do not fit"):
+            self.recording(partly_rated=True).gold_frames("arousal", 110)
+
+    def test_a_missing_label_leaves_its_frames_unrated(self):
+        values = np.zeros((50, 1))
+        values[20] = np.nan
+        recording = self.recording(load_gold=lambda t: Ratings(np.arange(50) * 0.1, values, ("gold",), t))
+        unrated = np.flatnonzero(np.isnan(recording.gold_frames("arousal", 125))) * 0.04
+        assert unrated.min() >= 1.88
+        assert unrated.max() <= 2.12

@@ -19,7 +19,7 @@ class Ratings:
 
     Attributes:
         time_s: (T,), seconds from the start of the recording, strictly increasing.
-        values: (T, raters), finite, in the unit of whoever made the record.
+        values: (T, raters), in the unit of whoever made the record; NaN where a rater gave no rating.
         raters: the name of each column of `values`, no two alike.
         target: what was rated, such as "arousal".
 
@@ -50,8 +50,10 @@ class Ratings:
             )
         if self.values.size == 0:
             return "there are no values"
-        if not (np.isfinite(self.time_s).all() and np.isfinite(self.values).all()):
-            return "a time or a value is NaN or infinite"
+        if not np.isfinite(self.time_s).all() or np.isinf(self.values).any():
+            return "a time is NaN, or a time or a value infinite"
+        if np.isnan(self.values).all():
+            return "no frame is rated"
         if (np.diff(self.time_s) <= 0).any():
             return "times must increase from frame to frame"
         if len(set(self.raters)) != len(self.raters):

@@ -15,10 +15,11 @@ from typing import Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from emotrace.annotation import Ratings
+from emotrace.annotation import Ratings, fusion
 from emotrace.errors import CorpusError
+from emotrace.trace import FRAME_S
 
-__all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names"]
+__all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames"]
 
 PARTITIONS = ("train", "dev", "test")
 
@@ -63,30 +64,70 @@ class Recording:
         audio: the sound file, or None where the corpus does not hold it.
         partition: one of `PARTITIONS`, or None where the corpus assigns none.
         speaker: who speaks, the same name for the same person, or None where unknown.
-        load_ratings: target -> `Ratings` in the corpus's own unit.
+        load_ratings: target -> every rater's `Ratings` in the corpus's own unit; None where raters are not distributed.
         unit_range: lowest and highest rating in that unit.
+        load_gold: target -> the gold standard that the corpus distributes, as `Ratings` of one column; None where it
+            distributes none, and `gold` fuses the raters.
+        label_rate_hz: label rows for each second.
+        partly_rated: labels are known to leave parts of the recording out (an unrated beginning, say).
+        load_features: () -> (rows, size) features as the corpus distributes them, at `label_rate_hz`, or None.
     """
 
     id: str
     audio: Path | None
     partition: str | None
     speaker: str | None
-    load_ratings: Callable[[str], Ratings]
+    load_ratings: Callable[[str], Ratings] | None
     unit_range: tuple[float, float] = (-1.0, 1.0)
+    load_gold: Callable[[str], Ratings] | None = None
+    label_rate_hz: float = 1.0 / FRAME_S
+    partly_rated: bool = False
+    load_features: Callable[[], NDArray[np.float64]] | None = None
 
     def ratings(self, target: str) -> Ratings:
         """Every rater's trace of one target, mapped linearly from `unit_range` onto [-1, 1].
 
         Raises:
-            CorpusError: the labels are missing or malformed, or a value lies outside of `unit_range`.
+            CorpusError: raters are not distributed, the labels are missing or malformed, or a value lies outside of
+                `unit_range`.
         """
-        ratings = self.load_ratings(target)
+        if self.load_ratings is None:
+            raise CorpusError(f"{self.id}: this corpus distributes a gold standard of {target} and no raters' traces")
+        return self._mapped(self.load_ratings(target))
+
+    def gold(self, target: str) -> Ratings:
+        """The gold standard in [-1, 1], one column: the corpus's own, else AVEC 2016's fusion of its raters.
+
+        Raises:
+            CorpusError: see `ratings`.
+        """
+        if self.load_gold is not None:
+            return self._mapped(self.load_gold(target))
+        ratings = self.ratings(target)
+        fused = fusion.gold_standard_avec2016(ratings.values)
+        return Ratings(ratings.time_s, fused[:, None], ("gold standard",), target)
+
+    def gold_frames(self, target: str, frames: int) -> NDArray[np.float64]:
+        """The gold standard at the frames of a trace, by the rules of `match_length` and `on_frames`.
+
+        Returns:
+            (frames,), NaN where a frame is not rated.
+
+        Raises:
+            CorpusError: the labels are malformed, or do not fit so many frames.
+        """
+        gold, what = self.gold(target), f"{self.id}, {target}"
+        if self.label_rate_hz * FRAME_S == 1.0 and not self.partly_rated:
+            return match_length(gold.values[:, 0], frames, what)
+        return on_frames(gold, frames, self.label_rate_hz, self.partly_rated, what)
+
+    def _mapped(self, ratings: Ratings) -> Ratings:
         low, high = self.unit_range
         values = (2.0 * ratings.values - (low + high)) / (high - low)
-        if np.abs(values).max() > 1.0 + 1e-9:
+        if np.nanmax(np.abs(values)) > 1.0 + 1e-9:
             raise CorpusError(
-                f"{self.id}: {target} goes from {ratings.values.min():g} to {ratings.values.max():g}, but "
-                f"ratings of this corpus lie between {low:g} and {high:g}; check its label files' unit"
+                f"{self.id}: {ratings.target} goes from {np.nanmin(ratings.values):g} to {np.nanmax(ratings.values):g},"
+                f" but ratings of this corpus lie between {low:g} and {high:g}; check its label files' unit"
             )
         return replace(ratings, values=np.clip(values, -1.0, 1.0))
 
@@ -141,6 +182,40 @@ def match_length(values: NDArray[Scalar], frames: int, what: str) -> NDArray[Sca
             f"({frames} or {frames + 1} would); check that both are complete and of the same recording"
         )
     return values[:frames]
+
+
+def on_frames(ratings: Ratings, frames: int, label_rate_hz: float, partly: bool, what: str) -> NDArray[np.float64]:
+    """The written rule for labels that do not come every 40 ms from the start of the recording.
+
+    A label holds for one label step (1 / `label_rate_hz`) from its time on. Frames that begin within the labels' span
+    get their value by linear interpolation, those beside it are not rated. Where labels are to cover the whole
+    recording, they may begin or end one label step and one frame beside it; they may never go on past its end by more.
+
+    Args:
+        ratings: of one column.
+        frames: how many frames the audio has.
+        label_rate_hz: label rows for each second.
+        partly: labels may leave parts of the recording out.
+        what: as for `match_length`.
+
+    Returns:
+        (frames,), NaN where a frame is not rated: outside of the labels' span, or beside a missing label.
+
+    Raises:
+        CorpusError: labels and audio differ by more; the message names both lengths and `what`.
+    """
+    step_s = 1.0 / label_rate_hz
+    start_s, end_s, audio_s = ratings.time_s[0], ratings.time_s[-1] + step_s, frames * FRAME_S
+    slack_s = step_s + FRAME_S + 1e-6
+    if end_s > audio_s + slack_s or start_s < -1e-6 or (not partly and max(start_s, audio_s - end_s) > slack_s):
+        raise CorpusError(
+            f"{what}: labels from {start_s:.2f} to {end_s:.2f} s do not fit {audio_s:.2f} s of audio; "
+            "check that both are complete and of the same recording"
+        )
+    time_s = np.arange(frames) * FRAME_S
+    values = np.interp(time_s, ratings.time_s, ratings.values[:, 0])
+    values[(time_s < start_s - 1e-6) | (time_s > end_s - 1e-6)] = np.nan
+    return values
 
 
 def _readers() -> dict[str, Reader]:

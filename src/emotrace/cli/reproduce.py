@@ -1,0 +1,29 @@
+"""`emotrace reproduce`: figures and tables."""
+
+from pathlib import Path
+
+import click
+
+from emotrace.cli import options
+
+
+@click.group()
+def reproduce() -> None:
+    """The figures and tables, one command each."""
+
+
+@reproduce.command()
+@click.option("--root", required=True, type=click.Path(path_type=Path), help="Folder with tava/ and emodb47/.")
+@click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
+@click.option(
+    "--results", default="experiments/results", show_default=True, type=click.Path(path_type=Path), help="For the JSON."
+)
+@click.option(
+    "--weights", default="runs/weights", show_default=True, type=click.Path(path_type=Path), help="For the models."
+)
+@options.jobs
+def shipped(root: Path, runs: Path, results: Path, weights: Path, jobs: int) -> None:
+    """Train the shipped weights and measure them; resumes where it stood."""
+    from emotrace.experiments import shipped
+
+    shipped.reproduce(shipped.Folders(root, runs, results, weights), jobs, click.echo)

@@ -1,0 +1,22 @@
+"""`emotrace train`: a configuration to trained networks."""
+
+from pathlib import Path
+
+import click
+
+from emotrace.cli import options
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@options.settings
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder of the runs.")
+@options.jobs
+def train(config: Path, settings: tuple[str, ...], out: Path, jobs: int) -> None:
+    """Train every seed of a configuration; called again, it goes on where it stood."""
+    from emotrace.training import config as configuration
+    from emotrace.training import run
+
+    for record in run.train(configuration.read(config, settings), out, jobs):
+        reached = "" if record["dev_ccc"] is None else f": development CCC {record['dev_ccc']:.3f}"
+        click.echo(f"seed {record['seed']}{reached} (epoch {record['best_epoch'] + 1}, {record['seconds']:.0f} s)")
