@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 from itertools import chain
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from emotrace import audio, corpora, metrics
 from emotrace.annotation import fusion
-from emotrace.corpora import recola
+from emotrace.corpora import recola, stitched
 from emotrace.errors import CorpusError
 from emotrace.features import logmel
 from emotrace.features.normalisation import Normalisation, Statistics
@@ -302,6 +303,22 @@ class TestPrepare:
             gold = fusion.gold_standard_avec2016(recording.ratings("arousal").values)
             np.testing.assert_allclose(plain.gold, corpora.match_length(gold, 300, plain.recording), atol=1e-6)
             assert (len(plain.features), plain.features.dtype, plain.gold.dtype) == (300, np.float32, np.float32)
+
+    def test_a_share_of_the_ratings_goes_into_what_is_trained_on_alone(self, config, tmp_path):
+        plain, mixed = (prepare(dataclasses.replace(config, ratings_share=s), tmp_path) for s in (0.0, 0.25))
+        for (before, *_), (after, *_) in zip(plain.train, mixed.train, strict=True):
+            spoken = [span for span in stitched.spans(config.root, "arousal") if span[0] == before.recording]
+            wanted = 0.75 * before.gold + 0.25 * stitched.held(spoken, len(before.gold) + 1)[:-1]
+            np.testing.assert_allclose(after.gold, wanted, atol=1e-6)
+        for before, after in zip(plain.dev, mixed.dev, strict=True):
+            np.testing.assert_array_equal(before.gold, after.gold)
+
+    def test_a_share_of_ratings_that_nobody_wrote_down(self, config, tmp_path):
+        shutil.copytree(config.root, tmp_path / "corpus")
+        (tmp_path / "corpus" / "utterances.csv").unlink()
+        alone = dataclasses.replace(config, root=tmp_path / "corpus", ratings_share=0.5)
+        with pytest.raises(CorpusError, match=r"corpus: does not say what .* stitched from"):
+            prepare(alone, tmp_path / "cache")
 
     def test_variants_follow_their_speed(self, config, tmp_path):
         config = dataclasses.replace(config, variants=4)

@@ -22,9 +22,11 @@ _ROWS = {
     "tava_clean": "the same, utterance means against the utterances' real ratings",
     "tava_noise_10db": "… with pink noise at 10 dB SNR",
     "tava_telephone": "… through a telephone band (300–3400 Hz)",
+    "tava_telephone_line": "… through a digital telephone line (8 kHz, steep band, µ-law)",
     "emodb_clean": "EMO-DB-47 (German, never trained on), utterance means",
     "emodb_noise_10db": "… with pink noise at 10 dB SNR",
     "emodb_telephone": "… through a telephone band",
+    "emodb_telephone_line": "… through a digital telephone line",
 }
 
 

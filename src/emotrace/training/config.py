@@ -42,6 +42,8 @@ class Config:
         front_end: a module of :mod:`emotrace.features`.
         normalisation: of the features.
         lag_s: how much earlier than the gold standard the network answers; 0 lets it learn the lag, as the paper does.
+        ratings_share: how much of the training target is the ratings that people gave a stitched recording's
+            utterances, the rest being its raters' gold standard; stitched corpora only.
         variants: augmented variants of every training recording, beside the recording itself.
         augmentation: of the variants.
         fit_all: train on every partition, without early stopping, for weights that are shipped.
@@ -63,6 +65,7 @@ class Config:
     front_end: str = "logmel"
     normalisation: Normalising = field(default_factory=Normalising)
     lag_s: float = 0.0
+    ratings_share: float = 0.0
     variants: int = 0
     augmentation: Strength = field(default_factory=Strength)
     fit_all: bool = False

@@ -13,7 +13,7 @@ import numpy as np
 
 from emotrace import audio, corpora, features
 from emotrace.annotation import fusion, lag
-from emotrace.corpora import Recording
+from emotrace.corpora import Recording, stitched
 from emotrace.errors import CorpusError
 from emotrace.features.normalisation import Normalisation, Statistics
 from emotrace.output import write_atomically
@@ -124,9 +124,20 @@ def _gold(config: Config, recording: Recording, frames: int, speed: float) -> np
     ratings = recording.ratings(config.target)
     gold = fusion.gold_standard_avec2016(ratings.values)
     gold = lag.shift_back(gold, round(config.lag_s / FRAME_S))
+    if config.ratings_share and (config.fit_all or recording.partition == "train"):
+        gold = (1 - config.ratings_share) * gold + config.ratings_share * _held(config, recording, len(gold))
     if speed == 1.0:
         return corpora.match_length(gold, frames, f"{recording.id}, {config.target}").astype(np.float32)
     return np.interp(np.arange(frames) * speed, np.arange(len(gold)), gold).astype(np.float32)
+
+
+def _held(config: Config, recording: Recording, frames: int) -> np.ndarray:
+    spoken = [span for span in stitched.spans(config.root, config.target) if span[0] == recording.id]
+    if not spoken:
+        raise CorpusError(
+            f"{config.root}: does not say what {recording.id} was stitched from, which ratings_share needs; set it to 0"
+        )
+    return stitched.held(spoken, frames)
 
 
 def _features(
