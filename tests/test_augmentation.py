@@ -215,7 +215,7 @@ class TestBand:
         low_hz, high_hz, slope_db, floor_db = augmentation._band(generator(seed))
         assert 20 <= low_hz <= 400
         assert 3000 <= high_hz <= 7800
-        assert 18 <= slope_db <= 600
+        assert 24 <= slope_db <= 600
         assert floor_db > 0
 
 

@@ -34,8 +34,8 @@ class Strength:
     babble: float = 0.2
     babble_snr_db: tuple[float, float] = (8.0, 25.0)
     band: float = 0.6
-    hiss: float = 0.4
-    hiss_snr_db: tuple[float, float] = (15.0, 80.0)
+    hiss: float = 0.25
+    hiss_snr_db: tuple[float, float] = (15.0, 70.0)
     gate: float = 0.2
     gate_db: tuple[float, float] = (25.0, 45.0)
 
@@ -88,17 +88,19 @@ def _channel(samples: Samples, strength: Strength, rng: np.random.Generator) -> 
 
 
 def _band(rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Edges, slope and floor of a channel: every other one a telephone's, from gentle filters to brick walls.
+    """Edges, slope and floor of a channel: every other one a telephone's, some gentle, others up to brick walls.
 
     What a channel leaves in the bins it stops differs by its filter alone, and can be anything down to nothing: a
     network that met one filter reads meaning into what another leaves.
     """
     if rng.random() < 0.5:
-        low_hz, high_hz = rng.uniform(200, 400), rng.uniform(3000, 3800)
+        low_hz, high_hz = rng.uniform(250, 350), rng.uniform(3200, 3800)
     else:
-        low_hz, high_hz = rng.uniform(20, 250), np.exp(rng.uniform(np.log(3400), np.log(7800)))
-    slope_db = np.exp(rng.uniform(np.log(18), np.log(600)))
-    return low_hz, high_hz, slope_db, rng.uniform(30, 140)
+        low_hz, high_hz = rng.uniform(20, 200), np.exp(rng.uniform(np.log(3800), np.log(7800)))
+    if rng.random() < 0.6:
+        return low_hz, high_hz, 24.0, 140.0
+    slope_db = np.exp(rng.uniform(np.log(24), np.log(600)))
+    return low_hz, high_hz, slope_db, rng.uniform(40, 140)
 
 
 def change_speed(samples: Samples, speed: float) -> Samples:
