@@ -191,7 +191,7 @@ class TestMix:
 
 
 class TestBand:
-    @pytest.mark.parametrize(("low_hz", "high_hz"), sorted(set(augmentation._BANDS)))
+    @pytest.mark.parametrize(("low_hz", "high_hz"), sorted(set(augmentation.BANDS_HZ)))
     def test_keeps_what_is_inside_and_takes_what_is_outside(self, low_hz, high_hz):
         def gain_db(hz):
             return db(level_at(augmentation.band_limit(sine(hz), low_hz, high_hz), hz) / 0.3)

@@ -15,6 +15,11 @@ from emotrace.audio import RATE_HZ
 
 Samples = np.ndarray
 
+VERSION = 1
+"""Of the chain: to be raised when it does something else with the same draws and settings."""
+BANDS_HZ: list[tuple[float, float]] = [(300, 3400), (300, 3400), (300, 3400), (200, 3800), (100, 5500), (50, 7000)]
+"""Telephones and codecs that the chain draws from; what stands more often is drawn more often."""
+
 
 @dataclass(frozen=True)
 class Strength:
@@ -69,14 +74,11 @@ def augment(
     if rng.random() < strength.noise:
         samples = mix(samples, coloured_noise(len(samples), rng), rng.uniform(*strength.noise_snr_db))
     if rng.random() < strength.band:
-        samples = band_limit(samples, *_BANDS[rng.integers(len(_BANDS))])
+        samples = band_limit(samples, *BANDS_HZ[rng.integers(len(BANDS_HZ))])
     if rng.random() < strength.gate:
         samples = gate(samples, rng.uniform(*strength.gate_db))
     gain = 10 ** (rng.uniform(-20, 6) / 20)
     return np.clip(gain * samples, -1, 1).astype(np.float32), speed
-
-
-_BANDS: list[tuple[float, float]] = [(300, 3400), (300, 3400), (300, 3400), (200, 3800), (100, 5500), (50, 7000)]
 
 
 def change_speed(samples: Samples, speed: float) -> Samples:
