@@ -2,6 +2,7 @@ import json
 import os
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,14 @@ class TestEntry:
     def test_a_file_that_is_not_there(self, tmp_path, folder):
         with pytest.raises(AudioError, match=r"absent\.wav: cannot be read"):
             one(folder, Sound(tmp_path / "absent.wav"))
+
+    def test_relative_paths_mean_the_same_to_other_processes(self, tmp_path, monkeypatch):
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            monkeypatch.chdir(tmp_path / name)
+            sounds = [Sound(write(Path(f"{seed}.wav"), 1, seed)) for seed in range(2)]
+            assert len(cache.entries(Path("cache"), "logmel", sounds, jobs=2)) == 2
+            assert len(list(Path("cache").glob("*.json"))) == 2
 
 
 class TestStretches:

@@ -15,7 +15,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -28,8 +28,8 @@ from emotrace.features.normalisation import Statistics
 from emotrace.output import write_atomically
 from emotrace.trace import FRAME_S
 
-STRETCH_S = 600.0
-"""Sound in memory at a time. Shorter sounds are worked on whole, to the same bits as by ``extract``."""
+STRETCH_S = 360.0
+"""Sound in memory at a time; recordings of five minutes are worked on whole, to the same bits as by ``extract``."""
 
 _FORMAT = 1
 _FRAME_SAMPLES = round(FRAME_S * audio.RATE_HZ)
@@ -95,9 +95,15 @@ def entries(
     """
     import joblib
 
-    work = (joblib.delayed(_ensure)(folder, front_end, sound) for sound in sounds)
+    # Workers may have been started in another folder, where a relative path means something else.
+    folder = Path(folder).absolute()
+    work = (joblib.delayed(_ensure)(folder, front_end, _absolute(sound)) for sound in sounds)
     keys = joblib.Parallel(n_jobs=jobs, return_as="generator")(work)
     return [_open(folder, next(keys)) for _ in progress(sounds)]
+
+
+def _absolute(sound: Sound) -> Sound:
+    return replace(sound, source=sound.source.absolute(), others=tuple(other.absolute() for other in sound.others))
 
 
 def _ensure(folder: Path, front_end: str, sound: Sound) -> str:

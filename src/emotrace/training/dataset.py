@@ -14,7 +14,7 @@ import numpy as np
 from emotrace import corpora, features
 from emotrace.annotation import lag
 from emotrace.corpora import Recording
-from emotrace.errors import CorpusError, UnratedError
+from emotrace.errors import CorpusError
 from emotrace.features import cache as kept
 from emotrace.features.normalisation import Normalisation, Statistics
 from emotrace.trace import FRAME_S
@@ -155,11 +155,8 @@ def _gold(config: Config, recording: Recording, frames: int) -> np.ndarray | Non
     What moves in at the end is the last value, as AVEC 2016 does it: that of the end instant where there is one, and
     NaN where the end is not rated.
     """
-    if recording.load_ratings is None and recording.load_gold is None:
-        return None
-    try:
-        gold = recording.gold_frames(config.target, frames)
-    except UnratedError:
+    gold = recording.known_gold(config.target, frames)
+    if gold is None:
         return None
     with suppress(CorpusError):
         longer = recording.gold_frames(config.target, frames + 1)

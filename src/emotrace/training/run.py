@@ -48,7 +48,7 @@ def train(config: Config, out: Path, jobs: int = 1, show: bool = True) -> list[d
         _claim(out, config)
         made = made_with()
         failed = joblib.Parallel(n_jobs=jobs)(
-            joblib.delayed(_run)(config, seed, data, out, position if show else None, made)
+            joblib.delayed(_run)(config, seed, data, out.absolute(), position if show else None, made)
             for position, seed in enumerate(todo)
         )
         if any(failed):
