@@ -4,9 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from emotrace import evaluation, features
-from emotrace.corpora import stitched
+from emotrace.cli import main
+from emotrace.corpora import recola, stitched
 from emotrace.errors import ConfigError, CorpusError, ModelError
 from emotrace.inference import model, predictor
 from emotrace.training import export, loop, run
@@ -175,3 +177,20 @@ def test_a_model_is_replaced_whole(runs, tmp_path):
     export.export(runs, tmp_path / "mine", "second", {}, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert model.load(tmp_path / "mine").name == "second"
+
+
+def test_the_command_warns_in_one_line_and_names_the_calibration(stitched_root, tmp_path, monkeypatch):
+    load = recola.load
+    monkeypatch.setattr(
+        recola, "load", lambda root: [replace(r, load_ratings=None) if r.id == "P17" else r for r in load(root)]
+    )
+    assert next(r for r in load(stitched_root) if r.id == "P17").partition in ("train", "test")
+    (tmp_path / "a.yaml").write_text(
+        f"root: {stitched_root}\narguments: {{width: 4, layers: 2}}\nseeds: 1\nepochs: 1\nfit_all: true\n"
+    )
+    trained = CliRunner().invoke(main, ["train", str(tmp_path / "a.yaml"), "-o", str(tmp_path / "a")])
+    assert trained.exit_code == 0, trained.output
+    assert "warning: P17: no frame is rated for arousal; it is left out\n" in trained.stderr
+    exported = CliRunner().invoke(main, ["export", str(tmp_path / "a"), "-o", str(tmp_path / "mine")])
+    assert exported.exit_code == 0, exported.output
+    assert "arousal: gain and offset fitted on the development recordings; the networks were trained" in exported.stdout

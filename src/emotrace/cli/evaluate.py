@@ -111,9 +111,10 @@ def _table(done: "Evaluation") -> Iterator[str]:
         yield f"{target}: traces moved {lag.seconds:.2f} s later ({lag.reason})"
     if done.unrated:
         yield f"without ratings, predicted only: {len(done.unrated)} of {len(done.heard)} recordings"
-    over_time = [target for target in done.targets if not done.as_wholes(target)]
-    as_wholes = [target for target in done.targets if done.as_wholes(target)]
-    if any(done.scores(target, partition) for target in over_time for partition in done.partitions):
+    rated = [target for target in done.targets if any(target in heard.golds for heard in done.heard)]
+    over_time = [target for target in rated if target not in done.as_wholes]
+    as_wholes = [target for target in rated if target in done.as_wholes]
+    if over_time:
         yield "\njoined: all recordings end to end, as AVEC 2016 scores; mean: of the recordings' own scores"
         yield f"{'':31}{'CCC population':>15} {'CCC avec2016':>15} {'Pearson':>8} {'RMSE':>6} {'roughness':>15}"
         yield (

@@ -49,10 +49,9 @@ def recording_mean_scores(golds: Sequence[np.ndarray], predictions: Sequence[np.
         np.array([np.mean(values[mask], dtype=np.float64) for values, mask in zip(each, rated, strict=True)])
         for each in (golds, predictions)
     )
-    alone = len(gold) == 1
     return {
         "ccc_population": metrics.ccc_population(gold, prediction),
-        "ccc_avec2016": 0.0 if alone else metrics.ccc_avec2016(gold, prediction),
+        "ccc_avec2016": metrics.ccc_avec2016(gold, prediction),
         "pearson": metrics.pearson(gold, prediction),
         "rmse": metrics.rmse(gold, prediction),
     }

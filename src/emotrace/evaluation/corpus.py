@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from emotrace.inference import model as saved
 from emotrace.inference import predictor
 from emotrace.trace import FRAME_S, Trace
 
-_load = lru_cache(maxsize=1)(saved.load)
+_loaded_once = lru_cache(maxsize=1)(saved.load)
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,10 @@ class Evaluation:
         """Recordings that are predicted and cannot be scored: none of the targets is rated."""
         return tuple(h.id for h in self.heard if not set(h.golds) & set(self.targets))
 
-    def as_wholes(self, target: str) -> bool:
-        """Whether every recording has one rating throughout."""
-        return _as_wholes([h.golds[target] for h in self.heard if target in h.golds])
+    @cached_property
+    def as_wholes(self) -> frozenset[str]:
+        """Targets for which every recording has one rating throughout."""
+        return frozenset(target for target in self.targets if _as_wholes(self.heard, target))
 
     def moved(self, heard: Heard, target: str) -> np.ndarray:
         """A recording's trace (T,) as it is scored."""
@@ -111,12 +112,13 @@ class Evaluation:
         if not rated:
             return None
         golds, traces = [h.golds[target] for h in rated], [self.moved(h, target) for h in rated]
+        over_time = {} if target in self.as_wholes else evaluation.scores(golds, traces)
         return {
             "recordings": len(rated),
             "hours": round(sum(_rated_s(gold) for gold in golds) / 3600, 4),
             "lag_s": self.lags[target].seconds,
             "recording_means": _rounded(evaluation.recording_mean_scores(golds, traces)),
-            **({} if self.as_wholes(target) else _rounded(evaluation.scores(golds, traces))),
+            **_rounded(over_time),
         }
 
     def of_recording(self, heard: Heard, target: str) -> dict[str, float] | None:
@@ -131,10 +133,10 @@ class Evaluation:
             "mean_gold": float(gold[rated].mean()),
             "rmse": metrics.rmse(gold, trace, rated),
         }
-        if not self.as_wholes(target):
+        if target not in self.as_wholes:
             scores |= {
                 "ccc_population": metrics.ccc_population(gold, trace, rated),
-                "ccc_avec2016": metrics.ccc_avec2016(gold, trace, rated) if rated.sum() > 1 else 0.0,
+                "ccc_avec2016": metrics.ccc_avec2016(gold, trace, rated),
                 "pearson": metrics.pearson(gold, trace, rated),
                 "roughness": metrics.roughness(trace, rated),
                 "roughness_gold": metrics.roughness(gold, rated),
@@ -162,7 +164,7 @@ class Evaluation:
         return {
             "lag_s": self.lags[target].seconds,
             "lag_reason": self.lags[target].reason,
-            "rated": "as wholes" if self.as_wholes(target) else "over time",
+            "rated": "as wholes" if target in self.as_wholes else "over time",
             "partitions": {partition or "none": self.scores(target, partition) for partition in self.partitions},
         }
 
@@ -211,7 +213,8 @@ def evaluate(
     if not recordings:
         where = "" if partition is None else f" in its {partition} partition"
         raise CorpusError(f"{root}: {'no sound' if listed else 'no recording'}{where}; see: emotrace check")
-    heard = _heard(name_or_folder, recordings, wanted, jobs, progress)
+    traces = _traces(name_or_folder if jobs > 1 else chosen, [r.audio for r in recordings if r.audio], jobs)
+    heard = tuple(_heard(recording, wanted, traces) for recording in progress(recordings))
     return Evaluation(
         chosen,
         corpus,
@@ -238,7 +241,7 @@ def _targets(chosen: saved.Model, rated: Sequence[str], asked: Sequence[str]) ->
 def _lag(chosen: saved.Model, target: str, heard: Sequence[Heard], given: float | None) -> Lag:
     if given is not None:
         return Lag(given, "given")
-    if _as_wholes([h.golds[target] for h in heard if target in h.golds]):
+    if _as_wholes(heard, target):
         return Lag(0.0, "recordings are rated as wholes")
     try:
         stated = float(chosen.card["configuration"][target]["lag_s"])
@@ -247,7 +250,8 @@ def _lag(chosen: saved.Model, target: str, heard: Sequence[Heard], given: float 
     return Lag(stated, "stated by the model")
 
 
-def _as_wholes(golds: Sequence[np.ndarray]) -> bool:
+def _as_wholes(heard: Sequence[Heard], target: str) -> bool:
+    golds = [h.golds[target] for h in heard if target in h.golds]
     return bool(golds) and all(np.nanmin(gold) == np.nanmax(gold) for gold in golds)
 
 
@@ -259,25 +263,17 @@ def _rounded(scores: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in scores.items()}
 
 
-def _heard(
-    name_or_folder: str | Path,
-    recordings: Sequence[Recording],
-    targets: Sequence[str],
-    jobs: int,
-    progress: Callable[[Sequence[Recording]], Iterable[Recording]],
-) -> tuple[Heard, ...]:
-    heard = []
-    traces = _traces(name_or_folder, [r.audio for r in recordings if r.audio is not None], jobs)
-    for recording in progress(recordings):
-        trace, notes = next(traces)
-        known = {target: recording.known_gold(target, len(trace)) for target in targets}
-        golds = {target: gold for target, gold in known.items() if gold is not None}
-        heard.append(Heard(recording.id, recording.partition, trace, golds, notes))
-    return tuple(heard)
+def _heard(recording: Recording, targets: Sequence[str], traces: Iterator[tuple[Trace, tuple[str, ...]]]) -> Heard:
+    trace, notes = next(traces)
+    known = {target: recording.known_gold(target, len(trace)) for target in targets}
+    golds = {target: gold for target, gold in known.items() if gold is not None}
+    return Heard(recording.id, recording.partition, trace, golds, notes)
 
 
-def _traces(name_or_folder: str | Path, files: Sequence[Path], jobs: int) -> Iterator[tuple[Trace, tuple[str, ...]]]:
-    listen = partial(_trace, name_or_folder)
+def _traces(
+    chosen: saved.Model | str | Path, files: Sequence[Path], jobs: int
+) -> Iterator[tuple[Trace, tuple[str, ...]]]:
+    listen = partial(_trace, chosen)
     if jobs == 1:
         yield from map(listen, files)
         return
@@ -286,8 +282,10 @@ def _traces(name_or_folder: str | Path, files: Sequence[Path], jobs: int) -> Ite
         yield from pool.map(listen, files)
 
 
-def _trace(name_or_folder: str | Path, file: Path) -> tuple[Trace, tuple[str, ...]]:
+def _trace(chosen: saved.Model | str | Path, file: Path) -> tuple[Trace, tuple[str, ...]]:
+    """A recording's trace, and what the user would have been warned of."""
+    loaded = chosen if isinstance(chosen, saved.Model) else _loaded_once(chosen)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        trace = predictor.predict(file, model=_load(name_or_folder))
+        trace = predictor.predict(file, model=loaded)
     return trace, tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning))
