@@ -139,3 +139,27 @@ class TestGold:
         unrated = np.flatnonzero(np.isnan(recording.gold_frames("arousal", 125))) * 0.04
         assert unrated.min() >= 1.88
         assert unrated.max() <= 2.12
+
+
+class TestKnownGold:
+    def recording(self, **given):
+        given = {"load_ratings": None, "label_rate_hz": 25.0} | given
+        return Recording("S1", None, "test", None, **given)
+
+    def test_labels_that_are_kept_back(self):
+        assert self.recording().known_gold("arousal", 10) is None
+
+    def test_labels_that_are_all_missing(self):
+        def unrated(target):
+            return Ratings(np.arange(10) * 0.04, np.full((10, 1), np.nan), ("gold",), target)
+
+        assert self.recording(load_gold=unrated).known_gold("arousal", 10) is None
+
+    def test_labels_are_the_gold_standard(self):
+        def rated(target):
+            return Ratings(np.arange(10) * 0.04, np.linspace(0, 1, 10)[:, None], ("gold",), target)
+
+        recording = self.recording(load_gold=rated)
+        assert recording.known_gold("arousal", 10).tolist() == recording.gold_frames("arousal", 10).tolist()
+        with pytest.raises(CorpusError, match="do not fit"):
+            recording.known_gold("arousal", 12)

@@ -129,6 +129,18 @@ def test_members_average_to_the_trace():
     samples = speechlike(3)
     members = predictor.predict_members(samples, RATE_HZ, model.load())
     assert members.shape == (5, len(samples) // 640, 2)
+    np.testing.assert_array_equal(np.clip(members.mean(axis=0), -1, 1), quiet_predict(samples, RATE_HZ).values)
+
+
+def test_the_mean_is_held_to_the_unit_and_not_the_members(copied):
+    note = json.loads((copied / "model.json").read_text())
+    for target in note["targets"].values():
+        target["gain"], target["offset"] = 20.0, 0.5
+    (copied / "model.json").write_text(json.dumps(note))
+    samples = speechlike(3)
+    members = predictor.predict_members(samples, RATE_HZ, model.load(copied))
+    assert np.abs(members).max() > 1
+    np.testing.assert_array_equal(np.clip(members.mean(axis=0), -1, 1), quiet_predict(samples, RATE_HZ, copied).values)
 
 
 def test_predicting_does_not_import_torch(tmp_path):

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from emotrace.corpora import recola, stitched
+from emotrace.errors import CorpusError
 from emotrace.experiments import shipped
 from emotrace.inference import model
 
@@ -75,6 +76,53 @@ def test_what_is_measured_on_took_no_part_in_training(done):
 def test_the_calibration_is_that_of_the_development_speakers(done):
     split, final = (model.load(path) for path in (done.runs / "models" / "downup-split", done.weights / "downup"))
     assert [(t.gain, t.offset) for t in split.targets] == [(t.gain, t.offset) for t in final.targets]
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """A checkout without changes, which is what decides whether figures may be kept."""
+    made = {**shipped.run.made_with(), "commit": "0" * 40}
+    monkeypatch.setattr(shipped.run, "made_with", lambda: made)
+    return made
+
+
+def runs_of(done, network="downup"):
+    return [done.runs / f"split-{network}-{target}" for target in shipped.TARGETS]
+
+
+def test_figures_of_the_same_code_and_runs_are_kept(done, clean, tmp_path):
+    result = json.loads((done.results / "shipped-downup.json").read_text())
+    path = tmp_path / "known.json"
+    for made, kept in ((clean, True), ({**clean, "commit": "1" * 40}, False), ({**clean, "numpy": "0"}, False)):
+        path.write_text(json.dumps({**result, "made_with": made}))
+        assert (shipped._measured(path, runs_of(done)) is not None) == kept
+    path.write_text(json.dumps({**result, "made_with": clean, "dev_ccc_by_seed": {}}))
+    assert shipped._measured(path, runs_of(done)) is None
+    path.write_text("{")
+    assert shipped._measured(path, runs_of(done)) is None
+
+
+def test_figures_of_changed_code_are_never_kept(done, clean, tmp_path):
+    clean["commit"] += "-dirty"
+    path = tmp_path / "known.json"
+    path.write_text(json.dumps({**json.loads((done.results / "shipped-downup.json").read_text()), "made_with": clean}))
+    assert shipped._measured(path, runs_of(done)) is None
+
+
+def test_another_corpus_is_not_taken_for_this_one(done, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "RECORDINGS_PER_SPEAKER", 1)
+    monkeypatch.setattr(stitched, "Settings", partial(stitched.Settings, duration_s=12.0))
+    corpus = shutil.copytree(done.runs / "tava", tmp_path / "tava")
+    shipped._stitch(done.data / "absent.csv", corpus)
+    for changes in ({"SEED": 2}, {"RECORDINGS_PER_SPEAKER": 2}):
+        with monkeypatch.context() as patch:
+            for name, value in changes.items():
+                patch.setattr(shipped, name, value)
+            with pytest.raises(CorpusError, match=r"stitched\.json: .*another seed or other settings.*--runs"):
+                shipped._stitch(done.data / "absent.csv", corpus)
+    (corpus / "stitched.json").write_text("{}")
+    with pytest.raises(CorpusError, match="another seed"):
+        shipped._stitch(done.data / "absent.csv", corpus)
 
 
 def test_joined_utterances_lie_where_they_are_said_to(done):

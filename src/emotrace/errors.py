@@ -13,6 +13,10 @@ class TraceError(EmotraceError):
     """A trace, or a file of one, is malformed."""
 
 
+class UnratedError(TraceError):
+    """Ratings without a single value: nobody rated this recording, which is not to say that its file is malformed."""
+
+
 class CorpusError(EmotraceError):
     """A corpus on disk is not laid out as its reader expects."""
 

@@ -1,7 +1,10 @@
 """How commands end when something is wrong."""
 
 import sys
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
@@ -10,3 +13,16 @@ def fail(text: str) -> NoReturn:
     """One line on standard error, exit code 2."""
     click.echo(f"emotrace: {text}", err=True)
     sys.exit(2)
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """What users are warned of, as one line on standard error and not as a line of source."""
+
+    def show(message: Warning | str, category: type[Warning], *others: Any, **more: Any) -> None:
+        click.echo(f"warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield

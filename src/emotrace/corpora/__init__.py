@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings, fusion
-from emotrace.errors import CorpusError
+from emotrace.errors import CorpusError, UnratedError
 from emotrace.trace import FRAME_S
 
 __all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames"]
@@ -120,6 +120,20 @@ class Recording:
         if self.label_rate_hz * FRAME_S == 1.0 and not self.partly_rated:
             return match_length(gold.values[:, 0], frames, what)
         return on_frames(gold, frames, self.label_rate_hz, self.partly_rated, what)
+
+    def known_gold(self, target: str, frames: int) -> NDArray[np.float64] | None:
+        """`gold_frames`, or None where no frame is rated: the labels are kept back (a test part), or all are missing.
+
+        Raises:
+            CorpusError: the labels are malformed, or do not fit so many frames.
+        """
+        if self.load_ratings is None and self.load_gold is None:
+            return None
+        try:
+            gold = self.gold_frames(target, frames)
+        except UnratedError:
+            return None
+        return None if np.isnan(gold).all() else gold
 
     def _mapped(self, ratings: Ratings) -> Ratings:
         low, high = self.unit_range

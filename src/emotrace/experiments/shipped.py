@@ -7,8 +7,8 @@ ones were.
 
 import csv
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +53,54 @@ class Folders:
 def reproduce(folders: Folders, jobs: int, say: Callable[[str], None]) -> None:
     """Train, measure and export both networks; what is done already is not done again."""
     corpus = folders.runs / "tava"
-    if not (corpus / "stitched.json").exists():
-        settings = stitched.Settings(recordings_per_speaker=RECORDINGS_PER_SPEAKER)
-        stitched.stitch(folders.data / "tava" / "ratings.csv", corpus, SEED, settings)
+    _stitch(folders.data / "tava" / "ratings.csv", corpus)
     for network in NETWORKS:
         say(f"{network}: training on ten speakers, choosing on four")
         runs = [_train(network, target, corpus, folders, jobs) for target in TARGETS]
         split = export.export(runs, folders.runs / "models" / f"{network}-split", network, {}, jobs=jobs, force=True)
-        result = measure(split, corpus, folders.data, runs)
-        _write(folders.results / f"shipped-{network}.json", json.dumps({"network": network, **result}, indent=1) + "\n")
+        path = folders.results / f"shipped-{network}.json"
+        result = _measured(path, runs)
+        if result is None:
+            result = {"network": network, **measure(split, corpus, folders.data, runs)}
+            _write(path, json.dumps(result, indent=1) + "\n")
         say(f"{network}: training on all speakers")
         _ship(network, split, runs, corpus, folders, result, jobs)
+
+
+def _stitch(ratings_csv: Path, corpus: Path) -> None:
+    """Make the corpus, unless it is there.
+
+    Raises:
+        CorpusError: one of another seed or other settings is there.
+    """
+    chosen = stitched.Settings(recordings_per_speaker=RECORDINGS_PER_SPEAKER)
+    note = corpus / "stitched.json"
+    if not note.exists():
+        stitched.stitch(ratings_csv, corpus, SEED, chosen)
+        return
+    wanted = {"seed": SEED, "settings": json.loads(json.dumps(asdict(chosen)))}
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        same = all(found[key] == value for key, value in wanted.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise CorpusError(f"{note}: is of a corpus with another seed or other settings; name a new folder with --runs")
+
+
+def _measured(path: Path, runs: Sequence[Path]) -> dict[str, Any] | None:
+    """The result file's figures where the same code made them from the same runs; a dirty commit is no known code."""
+    try:
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        made = known["made_with"]
+        same = made == run.made_with() and known["dev_ccc_by_seed"] == _dev_ccc_by_seed(runs)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return known if same and made["commit"] and not made["commit"].endswith("-dirty") else None
+
+
+def _dev_ccc_by_seed(runs: Sequence[Path]) -> dict[str, list[float]]:
+    return {t: [r["dev_ccc"] for r in _records(path)] for t, path in zip(TARGETS, runs, strict=True)}
 
 
 def settings(network: str, target: str, corpus: Path) -> Config:
@@ -117,7 +154,7 @@ def measure(split: model.Model, corpus: Path, data: Path, runs: list[Path]) -> d
         "made_with": run.made_with(),
         "test_speakers": sorted({str(r.speaker) for r in test}),
         "rater_agreement": json.loads((corpus / "stitched.json").read_text())["agreement"],
-        "dev_ccc_by_seed": {t: [r["dev_ccc"] for r in _records(path)] for t, path in zip(TARGETS, runs, strict=True)},
+        "dev_ccc_by_seed": _dev_ccc_by_seed(runs),
     }
     for condition, change in CONDITIONS.items():
         heard = {name: predictor.predict_members(change(x), audio.RATE_HZ, split) for name, x in clean.items()}
@@ -153,10 +190,10 @@ def _against_gold(
         gold = lag.shift_back(fusion.gold_standard_avec2016(recording.ratings(target).values), lag_frames)
         golds.append(corpora.match_length(gold, frames, recording.id))
         truths.append(stitched.held([span for span in spoken if span[0] == recording.id], frames))
-    traces = [heard[recording.id][:, :, column] for recording in recordings]
-    by_seed = [evaluation.scores(golds, [t[seed] for t in traces]) for seed in range(len(traces[0]))]
+    members = [heard[recording.id][:, :, column] for recording in recordings]
+    by_seed = [evaluation.scores(golds, [_trace(m[seed]) for m in members]) for seed in range(len(members[0]))]
     return {
-        **_summary(by_seed, evaluation.scores(golds, [t.mean(axis=0) for t in traces])),
+        **_summary(by_seed, evaluation.scores(golds, [_trace(m.mean(axis=0)) for m in members])),
         "ceiling": evaluation.scores(golds, truths),
     }
 
@@ -166,8 +203,13 @@ def _against_utterances(column: int, heard: Mapping[str, np.ndarray], utterances
         return evaluation.utterance_scores(traces, utterances)
 
     seeds = range(len(next(iter(heard.values()))))
-    by_seed = [score({name: t[seed, :, column] for name, t in heard.items()}) for seed in seeds]
-    return _summary(by_seed, score({name: t.mean(axis=0)[:, column] for name, t in heard.items()}))
+    by_seed = [score({name: _trace(m[seed, :, column]) for name, m in heard.items()}) for seed in seeds]
+    return _summary(by_seed, score({name: _trace(m[:, :, column].mean(axis=0)) for name, m in heard.items()}))
+
+
+def _trace(values: np.ndarray) -> np.ndarray:
+    """Held in [-1, 1] after the members' mean was taken, as predict does it."""
+    return np.clip(values, -1, 1)
 
 
 def _summary(by_seed: list[dict[str, float]], of_mean: dict[str, float]) -> dict[str, Any]:

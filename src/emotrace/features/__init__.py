@@ -2,7 +2,9 @@
 
 A front end is a module with ``rate_hz`` (rows a second), ``size`` (values a row) and
 ``extract(samples at 16 kHz) -> (floor(n / 640), size)``, not normalised. ``bins`` values share a scale with those that
-stand a multiple of ``bins`` further in a row: normalisation works on the rows reshaped to ``(..., bins)``.
+stand a multiple of ``bins`` further in a row: normalisation works on the rows reshaped to ``(..., bins)``. ``Stream``
+gives these rows for a signal that arrives in pieces (``push``, ``finish``; rows of an unfinished frame may come last).
+``VERSION`` counts up whenever the numbers change: features that are kept on disk are known by it.
 """
 
 import importlib
@@ -11,7 +13,7 @@ from types import ModuleType
 
 from emotrace.errors import ConfigError
 
-_NOT_FRONT_ENDS = {"normalisation"}
+_NOT_FRONT_ENDS = {"cache", "normalisation"}
 
 
 def names() -> list[str]:

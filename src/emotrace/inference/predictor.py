@@ -67,10 +67,10 @@ def predict(
 
 
 def predict_members(source: Source, rate_hz: float | None, chosen: saved.Model) -> np.ndarray:
-    """Every member's own trace of a recording, (members, frames, targets), held in [-1, 1]."""
+    """Every member's own trace of a recording, (members, frames, targets), not yet held in [-1, 1]."""
     rows, profile = _rows(source, rate_hz)
     normalised = _normaliser(chosen.rule, rows, profile.statistics, None)
-    return np.clip(_members(chosen, len(rows) // logmel.STACK, normalised), -1, 1)
+    return _members(chosen, len(rows) // logmel.STACK, normalised)
 
 
 def _rows(source: Source, rate_hz: float | None) -> tuple[np.ndarray, familiarity.Profile]:

@@ -15,6 +15,9 @@ from emotrace.audio import RATE_HZ
 
 Samples = np.ndarray
 
+VERSION = 1
+"""Of the chain: to be raised when it does something else with the same draws and settings."""
+
 
 @dataclass(frozen=True)
 class Strength:
