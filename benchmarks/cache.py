@@ -1,7 +1,7 @@
 """Memory and time of training on hours of audio: features prepared, one epoch, and a second start from the cache.
 
-Synthetic recordings of half an hour in RECOLA's layout (memory does not depend on what is said), 2.5 and 10 hours of
-them; each step a process of its own on one core. Prints the size of the features on disk, and for each step seconds and
+Synthetic recordings of half an hour in RECOLA's layout (memory does not depend on what is said): 2.5 hours with an
+augmented variant of each, and 10 hours as they are; each step a process of its own on one core. Prints the size of the features on disk, and for each step seconds and
 the largest anonymous memory (Linux's RssAnon: memory-mapped pages, which the system takes back at will, are not in it).
 """
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import record
@@ -43,7 +44,7 @@ root, step = Path(sys.argv[1]), sys.argv[2]
 watching = threading.Thread(target=watch)
 watching.start()
 began = time.perf_counter()
-config = Config(root=root / "corpus", variants=1, arguments={"size": 160}, epochs=1)
+config = Config(root=root / "corpus", variants=int(sys.argv[3]), arguments={"size": 160}, epochs=1)
 if step != "nothing":
     data = prepare(config, root / "features")
 if step == "epoch":
@@ -80,22 +81,22 @@ def make_corpus(root: Path, hours: float) -> None:
 
 
 def main() -> None:
-    table: dict[str, dict[str, dict[str, float]]] = {}
+    table: dict[str, dict[str, Any]] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for hours in (2.5, 10.0):
+    for hours, variants in ((10.0, 0), (2.5, 1)):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             make_corpus(root / "corpus", hours)
             figures = {}
             for step in STEPS:
-                command = [sys.executable, "-c", _STEP, folder, step]
+                command = [sys.executable, "-c", _STEP, folder, step, str(variants)]
                 done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
                 figures[step] = json.loads(done.stdout)
             size_mib = sum(path.stat().st_size for path in (root / "features").glob("*.npy")) / 2**20
-        print(f"{hours:g} hours and a variant of each; features on disk {size_mib:.0f} MiB")
+        print(f"{hours:g} hours, {variants} variants of each; features on disk {size_mib:.0f} MiB", flush=True)
         for step, figure in figures.items():
             print(f"  {step:14s} {figure['seconds']:6.1f} s, {figure['anonymous_mib']:5.0f} MiB anonymous")
-        table[f"{hours:g}_hours"] = {"features": {"disk_mib": round(size_mib)}, **figures}
+        table[f"{hours:g}_hours"] = {"variants": variants, "features": {"disk_mib": round(size_mib)}, **figures}
     record.write("cache", {"file_s": FILE_S, **table})
 
 
