@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -67,7 +67,7 @@ def ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -
 
 def each(
     work: Callable[[Item], Result], items: Iterable[Item], jobs: int = 1, backend: str = "processes"
-) -> Iterator[Done[Item, Result]]:
+) -> Generator[Done[Item, Result], None, None]:
     """Work on every item, one not minding what becomes of another.
 
     A caller that stops early, Ctrl-C included, ends the workers at once; what ``work`` cleans up in ``finally`` is
@@ -81,7 +81,8 @@ def each(
             ``RAY_ADDRESS`` names, else one of its own on this machine. A cluster's machines must see the same files.
 
     Yields:
-        One `Done` an item, as they are done; an exception of ``work`` is in it, `WorkerLostError` where its process died.
+        One `Done` an item, as they are done, with the exception of ``work`` in it, or `WorkerLostError` where its
+        process died.
 
     Raises:
         EmotraceError: Ray is asked for and not installed.
@@ -103,7 +104,7 @@ def _done(work: Callable[[Item], Result], item: Item) -> Done[Item, Result]:
 
 def _in_processes(
     work: Callable[[Item], Result], items: Iterable[Item], jobs: int
-) -> Iterator[Done[Item, Result]]:
+) -> Generator[Done[Item, Result], None, None]:
     left = iter(items)
     busy: dict[Future[Result], tuple[_Worker, Item]] = {}
 
@@ -170,7 +171,9 @@ def _interrupt_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _on_ray(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Done[Item, Result]]:
+def _on_ray(
+    work: Callable[[Item], Result], items: Iterable[Item], jobs: int
+) -> Generator[Done[Item, Result], None, None]:
     ray = _ray()
     with _cluster(ray, jobs):
         remote = ray.remote(max_retries=0)(work)

@@ -76,7 +76,11 @@ def streaming(name: str) -> Streaming:
         ConfigError: there is none, or it only knows whole signals.
     """
     module = get(name)
-    lacking = [part for part in ("Stream", "STACK", "HOP_RATE_HZ", "trace_frames", "stack") if not hasattr(module, part)]
+    lacking = [
+        part for part in ("Stream", "STACK", "HOP_RATE_HZ", "trace_frames", "stack") if not hasattr(module, part)
+    ]
     if lacking:
-        raise ConfigError(f"front end {name} cannot predict, it lacks {', '.join(lacking)}; add what features.Streaming lists")
+        raise ConfigError(
+            f"front end {name} cannot predict, it lacks {', '.join(lacking)}; add what features.Streaming lists"
+        )
     return cast(Streaming, module)

@@ -203,7 +203,7 @@ class _Seen:
                     self._own[number].update(rows[who == number])
             self._count += len(rows)
             if len(rows):
-                yield memoryview(np.ascontiguousarray(rows, dtype=np.float32)).cast("B")
+                yield np.ascontiguousarray(rows, dtype=np.float32).data.cast("B")
 
     def warnings(self) -> list[str]:
         """Sentences about what is unlike the model's speech."""
