@@ -279,7 +279,7 @@ def _from_media(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
     try:
         # No protocol: whatever a container refers to outside itself stays closed.
         options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
-        with av.open(file, options=options) as container:
+        with av.open(file, mode="r", options=options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: has no audio track; give a recording with sound")
             yield from _gathered(_media_frames(av, container, name), name, block_s)

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from emotrace.errors import EmotraceError
 
-IN_MEMORY_BYTES = 64 << 20
+IN_MEMORY_BYTES = 16 << 20
 """What `spooled` holds in memory before it turns to the disk."""
 
 

@@ -28,6 +28,10 @@ class WorkerLostError(EmotraceError):
         super().__init__("its process was killed, perhaps for lack of memory; free some or lower --jobs, then --resume")
 
 
+class RayStartError(EmotraceError):
+    """Ray is installed, but no cluster answers."""
+
+
 @dataclass(frozen=True)
 class Done(Generic[Item, Result]):
     """An item that was worked on, and either what came of it or what went wrong."""
@@ -86,6 +90,7 @@ def each(
 
     Raises:
         EmotraceError: Ray is asked for and not installed.
+        RayStartError: Ray's cluster does not answer.
         ValueError: ``jobs`` is not positive, or another backend.
     """
     if jobs < 1 or backend not in BACKENDS:
@@ -176,7 +181,8 @@ def _on_ray(
 ) -> Generator[Done[Item, Result], None, None]:
     ray = _ray()
     with _cluster(ray, jobs):
-        remote = ray.remote(max_retries=0)(work)
+        # A function of our own: Ray takes nothing else, such as a partial one.
+        remote = ray.remote(max_retries=0)(lambda item: work(item))
         left = iter(items)
         busy: dict[Any, Item] = {remote.remote(item): item for _, item in zip(range(jobs), left, strict=False)}
         try:
@@ -207,7 +213,13 @@ def _cluster(ray: Any, jobs: int) -> Iterator[None]:
     ours = not ray.is_initialized()
     if ours:
         local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": jobs, "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level="ERROR", **local)
+        try:
+            ray.init(log_to_driver=False, logging_level="ERROR", **local)
+        except Exception as error:  # Ray raises what comes, from ConnectionError to plain Exception
+            reason = " ".join(str(error).split())
+            raise RayStartError(
+                f"Ray cannot be started or reached ({reason}); check RAY_ADDRESS, or try again"
+            ) from None
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emotrace.trace import Trace
 
 STDIO = Path("-")
+_OPENING_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Bytes of the recording: what its work is about proportional to."""
-        return max(1, self.audio.stat().st_size) if self.audio.exists() else 1
+        """Bytes that its work is about proportional to: those of the recording, and some for opening and closing."""
+        return _OPENING_BYTES + (self.audio.stat().st_size if self.audio.exists() else 0)
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,11 @@ def run(jobs: Sequence[Job], settings: Settings, workers: int, backend: str) -> 
 def _tell(report: Report, to_stdout: bool) -> None:
     for text in report.warnings:
         click.echo(f"warning: {text}", err=True)
-    with standard_output():
-        click.echo(report.line, err=to_stdout)
+    if to_stdout:
+        click.echo(report.line, err=True)
+    elif sys.stdout is not None:
+        with standard_output() as out:
+            click.echo(report.line, file=out)
 
 
 def _complaint(done: "Done[Job, Report]", alone: bool) -> str:
@@ -199,7 +203,8 @@ class _Progress:
         self._began_s = time.monotonic()
         self._bar: Any = None
         if self._shown:
-            self._bar = click.progressbar(length=sum(job.size for job in jobs), file=sys.stderr, item_show_func=str)
+            total = sum(job.size for job in jobs)
+            self._bar = click.progressbar(length=total, file=sys.stderr, item_show_func=lambda text: text)
 
     def __enter__(self) -> "_Progress":
         if self._shown:
