@@ -3,6 +3,11 @@ import csv
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 RATE_HZ = 16000
 SPEAKERS, UTTERANCES = 4, 6

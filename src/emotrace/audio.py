@@ -7,15 +7,17 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import soundfile
 import soxr
 
 from emotrace.errors import AudioError
+from emotrace.output import spooled
 
 RATE_HZ = 16000
 
@@ -193,11 +195,11 @@ def _open(path: str | os.PathLike[str], name: str) -> BinaryIO:
 
 
 def _rewound(file: BinaryIO, name: str) -> BinaryIO:
-    """Return the file at its start, and able to seek as every decoder needs; a pipe is read into memory."""
+    """Return the file at its start, and able to seek as every decoder needs; what comes by a pipe is spooled."""
     if isinstance(file.read(0), str):
         raise AudioError(f"{name}: is open as text; open it in binary mode")
     if not file.seekable():
-        file = io.BytesIO(file.read())
+        file = cast(BinaryIO, spooled(iter(partial(file.read, 1 << 20), b"")))
     if file.seek(0, os.SEEK_END) == 0:
         raise AudioError(f"{name}: is empty (0 bytes); record or download it again")
     file.seek(0)
@@ -277,7 +279,7 @@ def _from_media(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
     try:
         # No protocol: whatever a container refers to outside itself stays closed.
         options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
-        with av.open(file, options=options) as container:
+        with av.open(file, mode="r", options=options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: has no audio track; give a recording with sound")
             yield from _gathered(_media_frames(av, container, name), name, block_s)

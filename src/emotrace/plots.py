@@ -132,6 +132,40 @@ def envelope(blocks: Iterable[np.ndarray], duration_s: float, bins: int = 2000) 
     return np.where(silent[:, None], 0.0, np.column_stack([lowest, highest]))
 
 
+class Envelope:
+    """The lowest and highest sample in equal parts of a recording whose length is not known yet.
+
+    The parts are one sample at first, and twice as long whenever there are too many: any length takes the same memory.
+    """
+
+    def __init__(self, bins: int = 2000) -> None:
+        self._table = np.empty((2 * bins, 2), dtype=np.float32)
+        self._count, self._width = 0, 1
+        self._rest = np.empty(0, dtype=np.float32)
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take (n,) more samples."""
+        samples = np.concatenate([self._rest, samples])
+        while len(samples) >= self._width:
+            new = min(len(samples) // self._width, len(self._table) - self._count)
+            parts = samples[: new * self._width].reshape(new, self._width)
+            self._table[self._count : self._count + new] = np.column_stack([parts.min(axis=1), parts.max(axis=1)])
+            self._count += new
+            samples = samples[new * self._width :]
+            if self._count == len(self._table):
+                self._halve()
+        self._rest = samples.copy()
+
+    def _halve(self) -> None:
+        pairs = self._table.reshape(-1, 2, 2)
+        self._count, self._width = len(pairs), 2 * self._width
+        self._table[: self._count] = np.column_stack([pairs[:, :, 0].min(axis=1), pairs[:, :, 1].max(axis=1)])
+
+    def table(self) -> np.ndarray:
+        """Minimum and maximum of each complete part, (at most 2 * bins, 2): a waveform for `plot_trace`."""
+        return self._table[: self._count].copy()
+
+
 def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False, suffix: str | None = None) -> None:
     """Write a figure as PNG (300 dpi), SVG or PDF, whole or not at all.
 

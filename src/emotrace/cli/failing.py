@@ -1,12 +1,15 @@
 """How commands end when something is wrong."""
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from contextlib import contextmanager, suppress
+from typing import IO, Any, NoReturn
 
 import click
+
+from emotrace.errors import EmotraceError
 
 
 def fail(text: str) -> NoReturn:
@@ -26,3 +29,6 @@ def plain_warnings() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield
+
+
+@contextmanager
