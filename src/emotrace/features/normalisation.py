@@ -209,14 +209,15 @@ class Running:
         return signal.lfilter([1.0], [1.0, -self._fade], by_frame, axis=0, zi=self._fade * start[None])[0]
 
     def _learn(self, values: np.ndarray, steps: NDArray[np.intp]) -> None:
-        weights = np.broadcast_to(self._fade ** np.arange(len(steps))[::-1, None], steps.shape)
-        for table in (self._known.counts, self._known.sums, self._known.squares):
+        order = np.argsort(steps, axis=None, kind="stable")
+        present, starts = np.unique(steps.ravel()[order], return_index=True)
+        weights = self._fade ** (len(steps) - 1 - order // self.rows_a_frame)
+        ordered = values.reshape(-1, values.shape[2])[order]
+        weighted = weights[:, None] * ordered
+        known = self._known
+        for table, new in ((known.counts, weights), (known.sums, weighted), (known.squares, weighted * ordered)):
             table *= self._fade ** len(steps)
-        for step in np.unique(steps):
-            at = steps == step
-            self._known.counts[step] += weights[at].sum()
-            self._known.sums[step] += weights[at] @ values[at]
-            self._known.squares[step] += weights[at] @ values[at] ** 2
+            table[present] += np.add.reduceat(new, starts, axis=0)
 
 
 def _histograms(steps: NDArray[np.intp]) -> np.ndarray:

@@ -15,7 +15,7 @@ from emotrace import audio, corpora, features
 from emotrace.annotation import fusion, lag
 from emotrace.corpora import Recording
 from emotrace.errors import CorpusError
-from emotrace.features.normalisation import Normalisation, Statistics
+from emotrace.features.normalisation import Normalisation, Running, Statistics
 from emotrace.output import write_atomically
 from emotrace.trace import FRAME_S
 from emotrace.training.augmentation import augment
@@ -45,7 +45,10 @@ class Example:
         return self.features.reshape(-1, self.bins)
 
     def normalised(self, rule: Normalisation) -> np.ndarray:
-        """(frames, size) features, by the recording's own statistics."""
+        """(frames, size) features, by the recording's own statistics, or by those up to each frame as live."""
+        if rule.running:
+            rows_a_frame = self.features.shape[1] // self.bins
+            return Running(rule, rows_a_frame, self.bins).push(self.rows()).reshape(self.features.shape)
         return rule.apply(self.rows(), self.statistics).reshape(self.features.shape)
 
     @cached_property
