@@ -88,12 +88,12 @@ def _levels(rows: Floats) -> NDArray[np.intp]:
 
 def _first_steps(counts: np.ndarray, range_db: float) -> NDArray[np.intp]:
     """Lowest level that is no pause, (n,), for n histograms of levels, (n, steps)."""
-    sounding = counts.copy()
-    sounding[:, 0] = 0
-    from_top = np.cumsum(sounding[:, ::-1], axis=1)
-    louder = (from_top < _LOUD_SHARE * from_top[:, -1:]).sum(axis=1)
+    sounding = counts[:, 1:]
+    up_to = np.cumsum(sounding, axis=1)
+    number = up_to[:, -1]
+    louder = (number[:, None] - up_to + sounding < _LOUD_SHARE * number[:, None]).sum(axis=1)
     first = np.maximum(1, _STEPS - 1 - louder - round(range_db * np.log(10) / 10 / _STEP))
-    return np.where(from_top[:, -1] > 0, first, 0)
+    return np.where(number > 0, first, 0)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Stream:
         self._sound = audio.Stream(rate_hz, channels)
         self._rows = _front_end(self.model)
         self._normalise = Running(self.model.rule)
-        self._networks: _Networks = _Sliding(self.model)
+        self._networks: _Networks = _Stepping(self.model) if self.model.ages else _Sliding(self.model)
         self._waiting = np.empty((0, features.get(self.model.front_end).bins), np.float32)
         self._finished = False
         self.frames = 0
@@ -173,3 +173,58 @@ class _Sliding:
         forgotten = max(0, stop - self._before)
         self._known, self._given = self._known[forgotten:], stop - forgotten
         return members
+
+
+class _Stepping:
+    """Networks that go on by one frame, at the cost of one frame, from the inputs that their layers remember."""
+
+    def __init__(self, model: saved.Model) -> None:
+        self._targets = model.targets
+        self._steps = [_Steps(target, model.ages) for target in model.targets]
+        self._size = features.get(model.front_end).size
+        self._ahead = model.reach[1]
+        self._behind = self._ahead
+        self.latency_frames = self._ahead + 1
+
+    def push(self, normalised: np.ndarray) -> Iterator[np.ndarray]:
+        members = [self._step(frame[None]) for frame in normalised]
+        # What the networks say of the time before the first frame.
+        early = min(self._behind, len(members))
+        self._behind -= early
+        if members[early:]:
+            yield np.stack(members[early:], axis=1)
+
+    def finish(self) -> Iterator[np.ndarray]:
+        yield from self.push(np.zeros((self._ahead, self._size), np.float32))
+
+    def _step(self, frame: np.ndarray) -> np.ndarray:
+        """Every member's calibrated trace of the frame that is now final, (members, targets)."""
+        values = [t.gain * steps(frame) + t.offset for t, steps in zip(self._targets, self._steps, strict=True)]
+        return np.stack(values, axis=1)
+
+
+class _Steps:
+    """One target's networks: their graph for one frame, and for every layer a ring of its latest inputs."""
+
+    def __init__(self, target: saved.Target, ages: tuple[tuple[int, ...], ...]) -> None:
+        assert target.live is not None
+        self._session = saved.session(target.live, threads=1)
+        shapes = {given.name: given.shape for given in self._session.get_inputs()}
+        self._ages = np.array(ages)
+        self._length = self._ages.max(axis=1)
+        self._start = np.cumsum([0, *self._length[1:-1]])
+        self._first = np.zeros((self._length[0], *shapes["first"][1:]), np.float32)
+        self._inputs = np.zeros((self._length[1:].sum(), *shapes["past"][2:]), np.float32)
+        self._frame = 0
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """Every member's trace, (members,), of the frame that ``frame``, (1, size), makes final."""
+        at = (self._frame - self._ages) % self._length[:, None]
+        past = self._inputs[self._start[:, None] + at[1:]]
+        given = {"features": frame, "first": self._first[at[0]], "past": past}
+        trace, inputs = self._session.run(["trace", "inputs"], given)
+        now = self._frame % self._length
+        self._first[now[0]] = frame[0]
+        self._inputs[self._start + now[1:]] = inputs
+        self._frame += 1
+        return np.asarray(trace)

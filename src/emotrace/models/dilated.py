@@ -9,10 +9,11 @@ Unstated in the source: filter width (3), the non-linearity (ReLU in the authors
 zeros, Glorot initialisation with zero biases, a residual path (off, as the text shows none).
 
 For live use the taps may all lie in the past, the trace being that many frames behind the sound: the same receptive
-field, moved (``look_ahead_frames``). Every layer then needs nothing but its input at the times of its taps, so that
-:meth:`Network.step` goes on by one frame at the cost of one frame.
+field, moved (``look_ahead_frames``). Every layer then needs nothing but its input at the times of its taps, and
+:class:`Live` goes on by one frame at the cost of one frame.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -97,6 +98,60 @@ class Network(nn.Module):
         field = sum(self.dilations) * (self.kernel_frames - 1)
         after = field // 2 if self.look_ahead_frames is None else self.look_ahead_frames
         return field - after, after
+
+    def ages(self) -> list[list[int]]:
+        """How many frames ago lie the earlier inputs that each layer needs to go on by a frame, oldest first.
+
+        None where the network looks ahead as far as back: it cannot go on by a frame.
+        """
+        taps = range(self.kernel_frames - 1, 0, -1)
+        return [] if self.look_ahead_frames is None else [[d * tap for tap in taps] for d in self.dilations]
+
+
+class Live(nn.Module):
+    """Networks of one configuration side by side, for one frame: what an ensemble makes of it, given what came before.
+
+    Its trace is ``look_ahead_frames`` behind the frame. What came before a recording is zeros, in every layer.
+
+    Args:
+        members: networks that differ in their weights only.
+
+    Shape:
+        ``features (1, size)``, of the frame; ``first (taps, size)``, the earlier frames at the ages of layer 0;
+        ``past (layers - 1, taps, members, width)``, the inputs of the other layers at theirs; to ``trace (members,)``
+        and ``inputs (layers - 1, members, width)``, what these layers are given for this frame.
+    """
+
+    def __init__(self, members: Sequence[Network]) -> None:
+        super().__init__()
+        layers = list(zip(*(member.convolutions for member in members), strict=True))
+        # Taps before channels, as the inputs at their times stand one after the other.
+        kernels = [torch.stack([layer.weight.detach().mT.flatten(1) for layer in alike]) for alike in layers]
+        biases = [torch.stack([layer.bias.detach()[:, None] for layer in alike]) for alike in layers]
+        self.residual = members[0].residual
+        self.first = nn.Parameter(kernels[0].flatten(0, 1).T.contiguous())
+        self.kernels = nn.ParameterList(kernels[1:])
+        self.biases = nn.ParameterList(biases)
+        outputs = [member.output.state_dict() for member in members]
+        self.output = nn.Parameter(torch.stack([output["weight"][:, :, 0] for output in outputs]))
+        self.offset = nn.Parameter(torch.stack([output["bias"][:, None] for output in outputs]))
+
+    def forward(
+        self, features: torch.Tensor, first: torch.Tensor, past: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every member's trace of one frame, and what to keep of it."""
+        count = len(self.output)
+        hidden = torch.cat([first, features]).reshape(1, -1) @ self.first
+        hidden = torch.relu(hidden.reshape(count, -1, 1) + self.biases[0])
+        if self.residual and hidden.shape[1] == features.shape[1]:
+            hidden = hidden + features[:, :, None]
+        inputs = [hidden]
+        for number, (kernel, bias) in enumerate(zip(self.kernels, self.biases[1:], strict=True)):
+            seen = torch.cat([past[number], hidden[None, :, :, 0]]).transpose(0, 1).reshape(count, -1, 1)
+            fresh = torch.relu(kernel @ seen + bias)
+            hidden = fresh + hidden if self.residual else fresh
+            inputs.append(hidden)
+        return (self.output @ hidden + self.offset)[:, 0, 0], torch.stack(inputs)[:-1, :, :, 0]
 
 
 def _extended(signal: torch.Tensor, before: int, after: int) -> torch.Tensor:
