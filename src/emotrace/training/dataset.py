@@ -84,6 +84,11 @@ class Dataset:
     dev: list[Example]
     rule: Normalisation
 
+    @cached_property
+    def dev_normalised(self) -> list[np.ndarray]:
+        """Normalised features of the development recordings; kept, since every epoch asks for them."""
+        return [example.normalised(self.rule) for example in self.dev]
+
 
 def prepare(config: Config, cache: Path, jobs: int = 1, progress: Any = iter) -> Dataset:
     """Read a corpus, compute or find its features, fuse and shift its ratings.

@@ -205,8 +205,8 @@ def calibrate(config: Config, networks: Sequence[nn.Module], data: Dataset) -> t
     halfway, in dB, between what the gold standard and what the ratings ask for.
     """
     traces = {
-        example.recording: np.mean([loop.predict(n, example.normalised(data.rule)) for n in networks], axis=0)
-        for example in data.dev
+        example.recording: np.mean([loop.predict(network, normalised) for network in networks], axis=0)
+        for example, normalised in zip(data.dev, data.dev_normalised, strict=True)
     }
     trace, gold = np.concatenate(list(traces.values())), np.concatenate([example.gold for example in data.dev])
     gain = gold.std() / trace.std()

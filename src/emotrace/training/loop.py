@@ -105,7 +105,7 @@ def score(config: Config, weights: Tensors, data: Dataset) -> float:
     """CCC (population variances) on the concatenated development recordings."""
     network = build(config)
     network.load_state_dict(weights)
-    predictions = [predict(network, example.normalised(data.rule)) for example in data.dev]
+    predictions = [predict(network, features) for features in data.dev_normalised]
     return metrics.concatenated(metrics.ccc_population, [e.gold for e in data.dev], predictions)
 
 
