@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -42,3 +43,32 @@ def stitched_root(ratings_csv, tmp_path_factory):
     root = tmp_path_factory.mktemp("stitched") / "corpus"
     stitched.stitch(ratings_csv, root, seed=0, settings=stitched.Settings(duration_s=12.0))
     return root
+
+
+@pytest.fixture(scope="session")
+def live_model(tmp_path_factory):
+    """The folder of a small model that goes on frame by frame, 0.4 s behind; its weights are random."""
+    import torch
+
+    from emotrace.models import dilated
+    from emotrace.training import export
+
+    folder = tmp_path_factory.mktemp("live") / "small"
+    folder.mkdir()
+    torch.manual_seed(0)
+    networks = [dilated.Network(layers=4, width=4, look_ahead_frames=10).eval() for _ in range(2)]
+    export.write_graph(export.Ensemble(networks).eval(), folder / "trace.onnx", 1, 160)
+    export.write_live_graph(dilated.Live(networks), folder / "live.onnx", 2, 160)
+    target = {"graph": "trace.onnx", "live": "live.onnx", "members": 2, "gain": 0.3, "offset": 0.0}
+    note = {
+        "format": 1,
+        "name": "small",
+        "targets": {"arousal": target, "valence": target},
+        "front_end": "logmel",
+        "normalisation": {"range_db": 35.0, "clip": 4.0, "running": True},
+        "grid_frames": 1,
+        "reach": networks[0].reach(),
+        "ages": networks[0].ages(),
+    }
+    (folder / "model.json").write_text(json.dumps(note))
+    return str(folder)

@@ -10,7 +10,8 @@ from emotrace import evaluation, features
 from emotrace.cli import main
 from emotrace.corpora import recola, stitched
 from emotrace.errors import ConfigError, CorpusError, ModelError
-from emotrace.inference import model, predictor
+from emotrace.features.normalisation import Running
+from emotrace.inference import model, predictor, streaming
 from emotrace.training import export, loop, run
 from emotrace.training.config import Config
 
@@ -65,6 +66,26 @@ def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
         for seed, network in enumerate(export.load_networks(folder, run.read_config(folder))):
             wanted = target.gain * loop.predict(network, normalised) + target.offset
             assert np.abs(members[seed, :, column] - wanted).max() < 1e-4 * max(1, abs(target.gain))
+
+
+def test_a_model_that_is_behind_by_little_goes_on_frame_by_frame(stitched_root, tmp_path):
+    for target in ("arousal", "valence"):
+        config = small(stitched_root, "dilated", target)
+        rule = replace(config.normalisation, running=True, prior_s=5.0, range_db=35.0)
+        arguments = {**SMALL["dilated"], "look_ahead_frames": 3}
+        run.train(replace(config, arguments=arguments, normalisation=rule), tmp_path / target, show=False)
+    saved = export.export([tmp_path / "arousal", tmp_path / "valence"], tmp_path / "mine", "mine", {})
+    assert saved.ages == ((2, 1), (4, 2), (8, 4), (16, 8))
+    assert saved.rule.running
+    samples = (0.1 * np.random.default_rng(0).normal(size=16000 * 5)).astype(np.float32)
+    rows = features.get("logmel").extract(samples)
+    normalised = Running(saved.rule).push(rows.reshape(-1, 40)).reshape(rows.shape)
+    wanted = np.clip(saved.members(normalised).mean(axis=0), -1, 1)
+    stream = streaming.Stream(saved)
+    assert stream.latency_s == pytest.approx((3 + 1) * 0.04 + 0.015)
+    traces = [stream.push(piece) for piece in np.split(samples, [7, 640, 30000])] + [stream.finish()]
+    np.testing.assert_allclose(np.concatenate([trace.values for trace in traces]), wanted, rtol=0, atol=1e-5)
+    assert [len(trace) for trace in traces] == [0, 0, 46 - 3, 124 - 46, 1 + 3]
 
 
 def test_a_folder_is_not_claimed_by_a_configuration_that_cannot_run(stitched_root, tmp_path):

@@ -12,6 +12,10 @@ NETWORKS = [
     ("dilated", {"layers": 1, "width": 4, "kernel_frames": 1}),
     ("dilated", {"layers": 3, "width": 4, "kernel_frames": 5}),
     ("dilated", {"layers": 3, "width": 4, "dilation_base": 3, "residual": True}),
+    ("dilated", {"look_ahead_frames": 25}),
+    ("dilated", {"layers": 4, "width": 4, "look_ahead_frames": 0}),
+    ("dilated", {"layers": 3, "width": 4, "kernel_frames": 5, "look_ahead_frames": 28}),
+    ("dilated", {"layers": 3, "width": 4, "dilation_base": 3, "residual": True, "look_ahead_frames": 7}),
     ("downup", {}),
     ("downup", {"layers": 1, "width": 8}),
     ("downup", {"layers": 2, "width": 8, "kernel_frames": 1, "up_kernel_frames": 3}),
@@ -184,6 +188,57 @@ class TestThePaperSDilatedNetwork:
     def test_refuses_even_kernels(self, kernel_frames):
         with pytest.raises(ValueError, match=f"kernel_frames must be odd.* not {kernel_frames}"):
             build("dilated", kernel_frames=kernel_frames)
+
+
+class TestLookingAheadLess:
+    def test_is_the_same_network_moved(self):
+        arguments = {"layers": 3, "width": 4}
+        paper, live = (build("dilated", **arguments, look_ahead_frames=n) for n in (None, 7))
+        assert paper.reach() == live.reach() == (7, 7)
+        inputs = features(60)
+        with torch.inference_mode():
+            torch.testing.assert_close(live(inputs)[:, 7:-7], paper(inputs)[:, 7:-7], rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"look_ahead_frames": 25},
+            {"layers": 1, "width": 4, "look_ahead_frames": 0},
+            {"layers": 4, "width": SIZE, "residual": True, "look_ahead_frames": 3},
+            {"layers": 3, "width": 4, "kernel_frames": 5, "dilation_base": 3, "look_ahead_frames": 9},
+            {"layers": 3, "width": 4, "kernel_frames": 1, "look_ahead_frames": 0},
+        ],
+    )
+    def test_going_on_by_a_frame_gives_the_whole(self, arguments):
+        networks = [build("dilated", seed, **arguments) for seed in (0, 1)]
+        for network in networks:
+            for parameter in network.parameters():
+                torch.nn.init.normal_(parameter, std=0.2)
+        live, frames = models.get("dilated").Live(networks), features(40)
+        padded = torch.nn.functional.pad(frames[0], (0, 0, 0, arguments["look_ahead_frames"]))
+        ages = networks[0].ages()
+        heard = [[torch.zeros(SIZE)] * 2000] + [[torch.zeros(live.output.shape[::2])] * 2000 for _ in ages[1:]]
+        taps = len(ages[0])
+        given = []
+        with torch.inference_mode():
+            for frame in padded:
+                past = [
+                    torch.stack([layer[-age] for age in old]) for layer, old in zip(heard, ages, strict=True) if old
+                ]
+                first = past[0] if past else torch.zeros(0, SIZE)
+                rest = torch.stack(past[1:]) if past[1:] else torch.zeros(len(ages) - 1, taps, *live.output.shape[::2])
+                trace, inputs = live(frame[None], first, rest)
+                given.append(trace)
+                for layer, new in zip(heard, [frame, *inputs], strict=True):
+                    layer.append(new)
+            wanted = torch.cat([network(frames) for network in networks])
+        given = torch.stack(given, dim=1)[:, arguments["look_ahead_frames"] :]
+        torch.testing.assert_close(given, wanted, rtol=0, atol=1e-5)
+
+    @pytest.mark.parametrize("look_ahead_frames", [-1, 15])
+    def test_refuses_more_than_the_receptive_field(self, look_ahead_frames):
+        with pytest.raises(ValueError, match=f"between 0 and 14, not {look_ahead_frames}"):
+            build("dilated", layers=3, look_ahead_frames=look_ahead_frames)
 
 
 class TestThePaperSDownsamplingNetwork:

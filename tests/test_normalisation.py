@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotrace.features import logmel
-from emotrace.features.normalisation import Normalisation, Statistics, normalise
+from emotrace.features.normalisation import Normalisation, Running, Statistics, normalise
 
 BINS = 40
 
@@ -253,3 +254,72 @@ def test_clip_holds_values_within():
     assert np.abs(clipped).max() == 2.0
     assert np.abs(free).max() > 10
     np.testing.assert_array_equal(clipped, np.clip(free, -2, 2))
+
+
+class TestRunning:
+    PRIOR = Normalisation(35.0, 4.0, 5.0).with_prior([statistics(speech(seed=9))])
+
+    def by_hand(self, rows, rule):
+        """A frame at a time, everything known faded before the frame is added."""
+        known, normal = Statistics(), []
+        fade = np.exp(-0.04 / rule.memory_s) if rule.memory_s else 1.0
+        for start in range(0, len(rows), 4):
+            for table in (known.counts, known.sums, known.squares):
+                table *= fade
+            frame = rows[start : start + 4]
+            normal.append(rule.apply(frame, known.update(frame)))
+        return np.concatenate(normal)
+
+    def recording(self):
+        silence = np.full((40, BINS), np.log(logmel.FLOOR), np.float32)
+        parts = [silence, speech(400, -9.0), speech(200, -16.0, seed=1), speech(400, -2.0, seed=2)]
+        return np.concatenate(parts)
+
+    @pytest.mark.parametrize("memory_s", [0.0, 1.0, 300.0])
+    @pytest.mark.parametrize("range_db", [None, 20.0, 35.0])
+    def test_is_the_offline_rule_on_what_was_heard(self, memory_s, range_db):
+        rule = replace(self.PRIOR, memory_s=memory_s, range_db=range_db)
+        rows = self.recording()
+        np.testing.assert_allclose(Running(rule).push(rows), self.by_hand(rows, rule), atol=1e-4)
+
+    @given(st.lists(st.integers(0, 260), max_size=30).map(sorted))
+    @settings(max_examples=20, deadline=None)
+    def test_pieces_do_not_matter(self, cuts):
+        rows, running = self.recording(), Running(self.PRIOR)
+        pieces = [running.push(piece) for piece in np.split(rows, [4 * cut for cut in cuts])]
+        np.testing.assert_allclose(np.concatenate(pieces), Running(self.PRIOR).push(rows), rtol=0, atol=1e-5)
+
+    def test_does_not_look_ahead(self):
+        rows = self.recording()
+        np.testing.assert_allclose(
+            Running(self.PRIOR).push(rows)[:400], Running(self.PRIOR).push(rows[:400]), rtol=0, atol=1e-6
+        )
+
+    def test_ends_at_the_statistics_of_the_recording_where_nothing_is_forgotten(self):
+        rule, rows = replace(self.PRIOR, memory_s=0.0), self.recording()
+        np.testing.assert_allclose(Running(rule).push(rows)[-4:], normalise(rows, rule=rule)[-4:], atol=1e-4)
+
+    def test_the_first_frame_is_near_the_prior(self):
+        rows = speech(400, -3.0, seed=5)
+        first = Running(self.PRIOR).push(rows[:4])
+        mean, sd = self.PRIOR.scale(statistics(rows))
+        assert np.abs(first - (rows[:4] - mean) / sd).mean() < 0.6
+
+    def test_follows_a_speaker_who_takes_over_after_hours(self):
+        hours, other = np.tile(speech(6000, -12.0), (12, 1)), speech(6000, -2.0, seed=1) * np.float32(1.5)
+        own = normalise(other, rule=self.PRIOR)[-100:]
+        distance = []
+        for memory_s in (10.0, 0.0):
+            running = Running(replace(self.PRIOR, memory_s=memory_s))
+            running.push(hours)
+            distance.append(np.abs(running.push(other)[-100:] - own).mean())
+        assert distance[0] < 0.2 < 1.0 < distance[1]
+
+    def test_neither_drifts_nor_overflows(self):
+        rule = replace(self.PRIOR, memory_s=20.0)
+        running, rows = Running(rule), self.recording()
+        laps = [running.push(rows) for _ in range(300)]
+        np.testing.assert_allclose(laps[-1], laps[30], rtol=0, atol=1e-5)
+
+    def test_nothing_in_nothing_out(self):
+        assert Running(self.PRIOR).push(np.empty((0, BINS), np.float32)).shape == (0, BINS)

@@ -12,7 +12,7 @@ import click
 from emotrace.cli.failing import fail
 from emotrace.errors import EmotraceError
 
-COMMANDS = ("predict", "models", "corpora", "features", "stitch", "train", "export", "evaluate", "reproduce")
+COMMANDS = ("predict", "stream", "models", "corpora", "features", "stitch", "train", "export", "evaluate", "reproduce")
 
 
 class _Commands(click.Group):

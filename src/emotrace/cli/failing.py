@@ -32,3 +32,28 @@ def plain_warnings() -> Iterator[None]:
 
 
 @contextmanager
+def standard_output() -> Iterator[IO[str]]:
+    """Standard output, written out when done with, so that a full disk is noticed here and not when Python ends.
+
+    Raises:
+        EmotraceError: It is closed, or takes no more.
+        BrokenPipeError: Its reader has gone, which is no error of anybody's.
+    """
+    if sys.stdout is None:
+        raise EmotraceError("standard output: is closed; name a file with -o")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up_on_it()
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise EmotraceError(
+            f"standard output: cannot be written ({error.strerror or error}); free some space or send it elsewhere"
+        ) from None
+
+
+def _give_up_on_it() -> None:
+    """What is left in Python's buffer would be tried again at the end, and complained of again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

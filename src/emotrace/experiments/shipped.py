@@ -52,8 +52,7 @@ class Folders:
 
 def reproduce(folders: Folders, jobs: int, say: Callable[[str], None]) -> None:
     """Train, measure and export both networks; what is done already is not done again."""
-    corpus = folders.runs / "tava"
-    _stitch(folders.data / "tava" / "ratings.csv", corpus)
+    corpus = stitched_corpus(folders)
     for network in NETWORKS:
         say(f"{network}: training on ten speakers, choosing on four")
         runs = [_train(network, target, corpus, folders, jobs) for target in TARGETS]
@@ -62,22 +61,25 @@ def reproduce(folders: Folders, jobs: int, say: Callable[[str], None]) -> None:
         result = _measured(path, runs)
         if result is None:
             result = {"network": network, **measure(split, corpus, folders.data, runs)}
-            _write(path, json.dumps(result, indent=1) + "\n")
+            write(path, json.dumps(result, indent=1) + "\n")
         say(f"{network}: training on all speakers")
-        _ship(network, split, runs, corpus, folders, result, jobs)
+        configs = [settings(network, target, corpus) for target in TARGETS]
+        note = {"summary": SUMMARY, "licence": LICENCE, "command": COMMAND, "scores": result}
+        ship(network, split, runs, configs, folders, note, model_card(network, result), jobs)
 
 
-def _stitch(ratings_csv: Path, corpus: Path) -> None:
-    """Make the corpus, unless it is there.
+def stitched_corpus(folders: Folders) -> Path:
+    """The corpus that all of this is trained on, made where it is not there yet.
 
     Raises:
         CorpusError: one of another seed or other settings is there.
     """
+    corpus = folders.runs / "tava"
     chosen = stitched.Settings(recordings_per_speaker=RECORDINGS_PER_SPEAKER)
     note = corpus / "stitched.json"
     if not note.exists():
-        stitched.stitch(ratings_csv, corpus, SEED, chosen)
-        return
+        stitched.stitch(folders.data / "tava" / "ratings.csv", corpus, SEED, chosen)
+        return corpus
     wanted = {"seed": SEED, "settings": json.loads(json.dumps(asdict(chosen)))}
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
@@ -86,6 +88,7 @@ def _stitch(ratings_csv: Path, corpus: Path) -> None:
         same = False
     if not same:
         raise CorpusError(f"{note}: is of a corpus with another seed or other settings; name a new folder with --runs")
+    return corpus
 
 
 def _measured(path: Path, runs: Sequence[Path]) -> dict[str, Any] | None:
@@ -100,7 +103,7 @@ def _measured(path: Path, runs: Sequence[Path]) -> dict[str, Any] | None:
 
 
 def _dev_ccc_by_seed(runs: Sequence[Path]) -> dict[str, list[float]]:
-    return {t: [r["dev_ccc"] for r in _records(path)] for t, path in zip(TARGETS, runs, strict=True)}
+    return {t: dev_ccc(path) for t, path in zip(TARGETS, runs, strict=True)}
 
 
 def settings(network: str, target: str, corpus: Path) -> Config:
@@ -114,35 +117,48 @@ def _train(network: str, target: str, corpus: Path, folders: Folders, jobs: int)
     return out
 
 
-def _ship(
-    network: str,
+def ship(
+    name: str,
     split: model.Model,
     runs: list[Path],
-    corpus: Path,
+    configs: list[Config],
     folders: Folders,
-    result: dict[str, Any],
+    note: dict[str, Any],
+    card: str,
     jobs: int,
 ) -> None:
+    """Train again on all speakers, as long as was best on average, and export with the calibration of ``split``."""
     refits = []
-    for target, chosen in zip(TARGETS, runs, strict=True):
-        config = settings(network, target, corpus)
+    for config, chosen in zip(configs, runs, strict=True):
         best = [json.loads(path.read_text())["best_epoch"] + 1 for path in chosen.glob("seed-*/record.json")]
-        refits.append(folders.runs / f"all-{network}-{target}")
+        refits.append(folders.runs / f"all-{name}-{config.target}")
         # The schedule keeps its length: the weights are those of the epoch that was best, on the way down.
         run.train(replace(config, fit_all=True, stop_after=round(float(np.mean(best)))), refits[-1], jobs)
-    card = {"summary": SUMMARY, "licence": LICENCE, "command": COMMAND, "scores": result}
     calibration = {target.name: (target.gain, target.offset) for target in split.targets}
-    export.export(refits, folders.weights / network, network, card, calibration, jobs, force=True)
-    _write(folders.weights / network / "CARD.md", model_card(network, result))
+    export.export(refits, folders.weights / name, name, note, calibration, jobs, force=True)
+    write(folders.weights / name / "CARD.md", card)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write a text file, over an old one, its folder made if absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: file.write(text), force=True)
 
 
-def measure(split: model.Model, corpus: Path, data: Path, runs: list[Path]) -> dict[str, Any]:
-    """Every figure of the model card, on the test speakers and on EMO-DB-47."""
+Members = Callable[[np.ndarray, model.Model], np.ndarray]
+
+
+def _offline(samples: np.ndarray, chosen: model.Model) -> np.ndarray:
+    return predictor.predict_members(samples, audio.RATE_HZ, chosen)
+
+
+def measure(
+    split: model.Model, corpus: Path, data: Path, runs: list[Path], members: Members = _offline
+) -> dict[str, Any]:
+    """Every figure of the model card, on the test speakers and on EMO-DB-47.
+
+    ``members`` gives every member's trace, (members, frames, targets), of samples at 16 kHz.
+    """
     test = [r for r in corpora.get("recola").load(corpus) if r.partition == "test"]
     names = {r.id for r in test}
     spoken = {t: [span for span in stitched.spans(corpus, t) if span[0] in names] for t in TARGETS}
@@ -157,12 +173,12 @@ def measure(split: model.Model, corpus: Path, data: Path, runs: list[Path]) -> d
         "dev_ccc_by_seed": _dev_ccc_by_seed(runs),
     }
     for condition, change in CONDITIONS.items():
-        heard = {name: predictor.predict_members(change(x), audio.RATE_HZ, split) for name, x in clean.items()}
+        heard = {name: members(change(x), split) for name, x in clean.items()}
         if condition == "clean":
             result["stitched"] = {
                 t: _against_gold(t, i, test, heard, spoken[t], runs[i]) for i, t in enumerate(TARGETS)
             }
-        german_heard = {name: predictor.predict_members(change(x), audio.RATE_HZ, split) for name, x in joined.items()}
+        german_heard = {name: members(change(x), split) for name, x in joined.items()}
         for corpus_name, traces, utterances in (("tava", heard, spoken), ("emodb", german_heard, german)):
             result[f"{corpus_name}_{condition}"] = {
                 t: _against_utterances(i, traces, utterances[t]) for i, t in enumerate(TARGETS)
@@ -170,8 +186,9 @@ def measure(split: model.Model, corpus: Path, data: Path, runs: list[Path]) -> d
     return result
 
 
-def _records(runs: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(runs.glob("seed-*/record.json"))]
+def dev_ccc(runs: Path) -> list[float]:
+    """The development CCC of every seed of finished runs."""
+    return [json.loads(path.read_text())["dev_ccc"] for path in sorted(runs.glob("seed-*/record.json"))]
 
 
 def _against_gold(
@@ -290,13 +307,21 @@ CONDITIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def model_card(network: str, result: Mapping[str, Any]) -> str:
-    """The model card in Markdown, every score from the result."""
+def model_card(name: str, result: Mapping[str, Any], network: str = "", more: str = "") -> str:
+    """The model card in Markdown, every score from the result.
+
+    Args:
+        name: of the model.
+        result: what :func:`measure` gives.
+        network: the kind of its networks, where that is not its name.
+        more: sentences about the model.
+    """
+    network = network or name
     lines = [
-        f"# Model card: {network}",
+        f"# Model card: {name}",
         "",
         f"Five networks each for arousal and valence (`{network}`, see `emotrace.models.{network}`), averaged; their "
-        "SD is the trace's spread.",
+        f"SD is the trace's spread.{more}",
         "",
         f"- **Trained on** {SUMMARY}, seed {SEED}, {RECORDINGS_PER_SPEAKER} recordings of five minutes a speaker, "
         "with simulated raters whose lag is compensated, and augmented variants of each; the target is half their gold "
@@ -304,7 +329,7 @@ def model_card(network: str, result: Mapping[str, Any]) -> str:
         "networks trained on 10 speakers, chosen on 4 and tested on the 4 others; the shipped weights were "
         "trained again on all 18.",
         f"- **Licence**: {LICENCE}.",
-        f"- **Command**: `{COMMAND}`, commit {result['made_with']['commit']}.",
+        f"- **Command**: `{result['command']}`, commit {result['made_with']['commit']}.",
         "- **Meant for** adult speech, one voice at a time. Acted training speech: levels on spontaneous speech are "
         "less certain than the course of a trace. Valence from the voice alone is weak, and did not carry over to "
         "another language; do not judge a person by it.",

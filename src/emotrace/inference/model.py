@@ -29,12 +29,16 @@ _SHIPPED = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class Target:
-    """One target's graph, and the line that takes its members' outputs to the unit of the ratings."""
+    """One target's graph, and the line that takes its members' outputs to the unit of the ratings.
+
+    ``live`` is a graph that goes on by one frame (:class:`emotrace.models.dilated.Live` says how), where there is one.
+    """
 
     name: str
     graph: Path
     gain: float = 1.0
     offset: float = 0.0
+    live: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Model:
         reach: frames that any output frame sees before and after itself.
         ranges: what training speech was like (:mod:`emotrace.inference.familiarity`); empty where unknown.
         card: data, licence, command, scores: everything else that ``model.json`` says.
+        ages: how many frames ago lie the inputs that each layer of the live graphs needs, oldest first; empty
+            without them.
     """
 
     name: str
@@ -60,6 +66,7 @@ class Model:
     reach: tuple[int, int]
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
+    ages: tuple[tuple[int, ...], ...] = ()
 
     @cached_property
     def sessions(self) -> list[onnxruntime.InferenceSession]:
@@ -135,23 +142,36 @@ def _loaded(folder: Path, stamp: object) -> Model:
 def _described(folder: Path, note: dict[str, Any]) -> Model:
     if note["format"] != FORMAT:
         raise ValueError(f"format {note['format']}, this version reads {FORMAT}")
-    targets = []
-    for name, entry in note["targets"].items():
-        graph = folder / Path(entry["graph"]).name
-        if not graph.is_file():
-            raise ModelError(f"{graph}: is missing from its model; get the whole folder again")
-        targets.append(Target(name, graph, float(entry["gain"]), float(entry["offset"])))
+    ages = tuple(tuple(int(age) for age in layer) for layer in note.get("ages", []))
+    targets = tuple(
+        Target(
+            name,
+            _graph(folder, entry["graph"]),
+            float(entry["gain"]),
+            float(entry["offset"]),
+            _graph(folder, entry["live"]) if ages else None,
+        )
+        for name, entry in note["targets"].items()
+    )
     features.streaming(note["front_end"])
     return Model(
         name=str(note["name"]),
-        targets=tuple(targets),
+        targets=targets,
         front_end=note["front_end"],
         rule=Normalisation(**note["normalisation"]),
         grid_frames=int(note["grid_frames"]),
         reach=(int(note["reach"][0]), int(note["reach"][1])),
         ranges={key: (float(low), float(high)) for key, (low, high) in note.get("ranges", {}).items()},
         card=note.get("card", {}),
+        ages=ages,
     )
+
+
+def _graph(folder: Path, name: str) -> Path:
+    graph = folder / Path(name).name
+    if not graph.is_file():
+        raise ModelError(f"{graph}: is missing from its model; get the whole folder again")
+    return graph
 
 
 def session(graph: Path) -> onnxruntime.InferenceSession:

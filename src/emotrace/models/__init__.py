@@ -7,6 +7,9 @@ A network module defines ``Network``, a ``torch.nn.Module`` built from keyword a
   multiple of it (1 for a network without downsampling);
 - ``core(features)``: ``forward`` for lengths that are multiples of ``grid_frames``; what is exported;
 - ``reach() -> (before_frames, after_frames)``: how far into the past and the future any output frame sees.
+
+A network that can go on frame by frame also has ``ages()``, which earlier inputs its layers need for that, and its
+module a class ``Live`` (see :mod:`emotrace.models.dilated`), which is exported beside it.
 """
 
 import importlib

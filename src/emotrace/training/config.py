@@ -29,6 +29,7 @@ class Normalising:
     prior_s: float = 0.0
     cut_share: float = 0.0
     cut_s: tuple[float, float] = (3.0, 60.0)
+    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Config:
     def normalising(self) -> Normalisation:
         """The rule without its prior."""
         rule = self.normalisation
-        return Normalisation(rule.range_db, rule.clip, rule.prior_s)
+        return Normalisation(rule.range_db, rule.clip, rule.prior_s, running=rule.running)
 
 
 def read(path: Path | None, settings: Sequence[str] = ()) -> Config:

@@ -16,7 +16,7 @@ from emotrace.annotation import lag
 from emotrace.corpora import Recording, stitched
 from emotrace.errors import CorpusError
 from emotrace.features import cache as kept
-from emotrace.features.normalisation import Normalisation, Statistics
+from emotrace.features.normalisation import Normalisation, Running, Statistics
 from emotrace.trace import FRAME_S
 from emotrace.training import augmentation
 from emotrace.training.augmentation import Strength
@@ -54,7 +54,10 @@ class Example:
         return ~np.isnan(self.gold)
 
     def normalised(self, rule: Normalisation) -> np.ndarray:
-        """(frames, size) features, by the recording's own statistics."""
+        """(frames, size) features, by the recording's own statistics, or by those up to each frame as live."""
+        if rule.running:
+            rows_a_frame = self.features.shape[1] // self.bins
+            return Running(rule, rows_a_frame, self.bins).push(self.rows()).reshape(self.features.shape)
         scale = rule.scale(self.statistics)
         normal = np.empty(self.features.shape, self.features.dtype)
         for start in range(0, len(normal), _BLOCK_FRAMES):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from emotrace import evaluation
+from emotrace import evaluation, models
 from emotrace.corpora import stitched
 from emotrace.errors import ConfigError, ModelError
 from emotrace.inference import familiarity, model
@@ -143,6 +143,10 @@ def _export(
         graph = folder / f"{target}.onnx"
         write_graph(Ensemble(networks).eval(), graph, networks[0].grid_frames, config.arguments["size"])
         targets[target] = {"graph": graph.name, "members": len(networks), "gain": gain, "offset": offset}
+        if ages := _ages(networks[0]):
+            live = folder / f"{target}-live.onnx"
+            write_live_graph(models.get(config.network).Live(networks), live, len(ages[0]), config.arguments["size"])
+            targets[target]["live"] = live.name
     first = networks[0]
     return {
         "format": model.FORMAT,
@@ -152,6 +156,7 @@ def _export(
         "normalisation": data.rule.as_dict(),
         "grid_frames": first.grid_frames,
         "reach": max(_reach(config) for _, config in configs.values()),
+        "ages": _ages(first),
         "ranges": familiarity.fit([m for variants in data.train for e in variants for m in _measures(e, data)]),
         "card": {
             **card,
@@ -174,6 +179,12 @@ def _reach(config: Config) -> tuple[int, int]:
     network: Any = loop.build(config)
     before, after = network.reach()
     return before, after
+
+
+def _ages(network: Any) -> list[list[int]]:
+    """See :mod:`emotrace.models`; empty for a network that cannot go on by a frame."""
+    ages: list[list[int]] = network.ages() if hasattr(network, "ages") else []
+    return ages
 
 
 def _measures(example: Example, data: Dataset) -> list[dict[str, float]]:
@@ -205,8 +216,9 @@ def calibrate(config: Config, networks: Sequence[nn.Module], data: Dataset) -> t
     halfway, in dB, between what the gold standard and what the ratings ask for.
     """
     traces = {
-        example.recording: np.mean([loop.predict(n, example.normalised(data.rule)) for n in networks], axis=0)
+        example.recording: np.mean([loop.predict(network, normalised) for network in networks], axis=0)
         for example in data.dev
+        for normalised in [example.normalised(data.rule)]
     }
     gold, rated = (np.concatenate([getattr(e, name) for e in data.dev]) for name in ("gold", "rated"))
     trace, gold = np.concatenate(list(traces.values()))[rated], gold[rated]
@@ -236,23 +248,56 @@ def write_graph(ensemble: nn.Module, path: Path, grid_frames: int, size: int) ->
     """
     steps = torch.export.Dim("steps", min=2, max=1_000_000)
     frames = steps * grid_frames if grid_frames > 1 else steps
+    example = (torch.zeros(1, 8 * grid_frames, size),)
+    _write_onnx(ensemble, example, path, ["features"], ["trace"], ({1: frames},))
+    _compare(ensemble, (_noise(1, 21 * grid_frames, size),), path, ["features"])
+
+
+def write_live_graph(live: Any, path: Path, taps: int, size: int) -> None:
+    """Write the graph that goes on by one frame and compare it with PyTorch.
+
+    Raises:
+        ModelError: it gives something else, by more than 1e-4.
+    """
+    names = ["features", "first", "past"]
+    members, width = live.output.shape[0], live.output.shape[2]
+    example = (_noise(1, size), _noise(taps, size), _noise(len(live.kernels), taps, members, width))
+    _write_onnx(live, example, path, names, ["trace", "inputs"])
+    _compare(live, example, path, names)
+
+
+def _noise(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def _write_onnx(
+    module: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    path: Path,
+    inputs: list[str],
+    outputs: list[str],
+    dynamic_shapes: Any = None,
+) -> None:
     with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            ensemble,
-            (torch.zeros(1, 8 * grid_frames, size),),
+            module,
+            example,
             str(path),
-            input_names=["features"],
-            output_names=["trace"],
-            dynamic_shapes=({1: frames},),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dynamic_shapes,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-    features_ = torch.randn(1, 21 * grid_frames, size, generator=torch.Generator().manual_seed(0))
+
+
+def _compare(module: nn.Module, inputs: tuple[torch.Tensor, ...], path: Path, names: list[str]) -> None:
     with torch.inference_mode():
-        wanted = ensemble(features_).numpy()
-    given = model.session(path).run(None, {"features": features_.numpy()})[0]
-    difference = float(np.abs(given - wanted).max())
+        wanted = module(*inputs)
+    given = model.session(path).run(None, {name: value.numpy() for name, value in zip(names, inputs, strict=True)})
+    pairs = zip(given, wanted if isinstance(wanted, tuple) else (wanted,), strict=True)
+    difference = max(float(np.abs(mine - theirs.numpy()).max(initial=0.0)) for mine, theirs in pairs)
     if not difference <= TOLERANCE:
         raise ModelError(f"{path.name}: onnxruntime's output is {difference:.1e} from PyTorch's; versions do not match")

@@ -1,0 +1,163 @@
+"""`emotrace stream`: sound as it arrives to a line of JSON every 40 ms."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from emotrace.errors import AudioError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from emotrace.trace import Trace
+
+_KINDS = {"s16le": "<i2", "f32le": "<f4"}
+_FILES = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
+_READ_BYTES = 1 << 16
+_BLOCK_S = 0.04
+
+
+@click.command()
+@click.option("--model", default="live", show_default=True, help="A shipped model, or a model's folder.")
+@click.option("--rate", default=16000, show_default=True, type=click.IntRange(1), metavar="HZ", help="Sample rate.")
+@click.option("--channels", default=1, show_default=True, type=click.IntRange(1), help="Interleaved; averaged.")
+@click.option(
+    "--format",
+    "kind",
+    default="s16le",
+    show_default=True,
+    type=click.Choice(list(_KINDS)),
+    help="Of standard input: 16-bit integers or 32-bit floats, little-endian.",
+)
+@click.option(
+    "--microphone",
+    is_flag=False,
+    flag_value="",
+    metavar="[DEVICE]",
+    help="Listen to a microphone, the system's or one by number or name, and not to standard input.",
+)
+def stream(model: str, rate: int, channels: int, kind: str, microphone: str | None) -> None:
+    """Turn sound into a trace while it arrives.
+
+    Reads raw PCM from standard input and writes one JSON object a line, every 40 ms: time_s, the start of the frame,
+    arousal, valence, their SD, and latency_s, how much sound after time_s had to be heard for it. Ends with the input,
+    or on Ctrl-C, with the frames that were still waiting.
+    """
+    from emotrace.inference.streaming import Stream
+
+    if microphone is None and sys.stdin.isatty():
+        raise AudioError("standard input is a terminal; pipe raw PCM in, or give --microphone")
+    live = Stream(model, rate, channels)
+    with _Interrupts() as interrupts:
+        heard = _piped(kind, channels) if microphone is None else _recorded(microphone, rate, channels)
+        try:
+            for samples in interrupts.until_asked(heard):
+                _print(live.push(samples), live.latency_s)
+            _print(live.finish(), live.latency_s)
+        except BrokenPipeError:
+            # Whoever read the lines has gone. Nothing is left to be written when Python closes standard output.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print(trace: "Trace", latency_s: float) -> None:
+    columns: dict[str, list[Any]] = trace.columns()
+    for row in zip(*columns.values(), strict=True):
+        line = dict(zip(columns, row, strict=True)) | {"latency_s": round(latency_s, 4)}
+        sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+class _Interrupts:
+    """Ctrl-C breaks off waiting for sound, never the work on what was heard."""
+
+    def __init__(self) -> None:
+        self._waiting = self._asked = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        if self._waiting:
+            raise KeyboardInterrupt
+
+    def until_asked(self, pieces: Iterator["np.ndarray"]) -> Iterator["np.ndarray"]:
+        """The pieces up to the first Ctrl-C."""
+        while not self._asked:
+            try:
+                self._waiting = True
+                piece = next(pieces, None)
+            except KeyboardInterrupt:
+                return
+            finally:
+                self._waiting = False
+            if piece is None:
+                return
+            yield piece
+
+
+def _piped(kind: str, channels: int) -> Iterator["np.ndarray"]:
+    """Samples (n, channels) from standard input as they come."""
+    import numpy as np
+
+    size = np.dtype(_KINDS[kind]).itemsize * channels
+    rest, first = b"", True
+    while data := sys.stdin.buffer.read1(_READ_BYTES):  # type: ignore[union-attr]
+        if first and data[:4] in _FILES:
+            raise AudioError(
+                f"standard input is a {_FILES[data[:4]]} file, not raw PCM; use 'emotrace predict', or decode it first"
+            )
+        first = False
+        data = rest + data
+        whole = len(data) // size * size
+        rest = data[whole:]
+        yield np.frombuffer(data[:whole], _KINDS[kind]).reshape(-1, channels)
+    if rest:
+        click.echo(
+            f"warning: the input ends within a sample: its last {len(rest)} of {size} bytes are left out; "
+            "check --format and --channels",
+            err=True,
+        )
+
+
+def _recorded(device: str, rate_hz: int, channels: int) -> Iterator["np.ndarray"]:
+    """Samples (n, channels) from a microphone, 40 ms at a time, without end."""
+    sounddevice = _sounddevice()
+    chosen = int(device) if device.isdigit() else device or None
+    block = round(_BLOCK_S * rate_hz)
+    try:
+        with sounddevice.InputStream(rate_hz, block, chosen, channels, "float32") as microphone:
+            heard = 0
+            while True:
+                samples, overrun = microphone.read(block)
+                if overrun:
+                    click.echo(
+                        f"warning: the microphone overran before {heard / rate_hz:.2f} s: sound is lost", err=True
+                    )
+                heard += len(samples)
+                yield samples
+    except (sounddevice.PortAudioError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise AudioError(f"microphone: {reason}; check --microphone, --rate and --channels") from None
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except ModuleNotFoundError:
+        raise AudioError('microphone: needs the package sounddevice; run: pip install "emotrace[live]"') from None
+    except OSError as error:
+        raise AudioError(
+            f"microphone: {error}; install PortAudio (on Debian and Ubuntu: apt install libportaudio2)"
+        ) from None
+    return sounddevice

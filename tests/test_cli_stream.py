@@ -1,0 +1,165 @@
+"""`emotrace stream`: lines as sound comes, and how it ends."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from emotrace import audio
+from emotrace.cli import main
+from emotrace.inference.streaming import Stream
+
+ROOT = Path(__file__).parents[1]
+RATE_HZ = 16000
+COMMAND = [sys.executable, "-m", "emotrace", "stream", "--model"]
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return audio.load(ROOT / "examples" / "demo.flac")[: 2 * RATE_HZ]
+
+
+def call(data, *arguments):
+    return CliRunner().invoke(main, ["stream", "--model", "downup", *arguments], input=data, catch_exceptions=False)
+
+
+def rows(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_line_a_frame_with_its_latency(speech):
+    given = rows(call(speech.astype("<f4").tobytes(), "--format", "f32le").stdout)
+    stream = Stream("downup")
+    stream.push(speech)
+    trace = stream.finish()
+    assert [row["time_s"] for row in given] == pytest.approx([0.04 * n for n in range(50)])
+    assert set(given[0]) == {"time_s", "arousal", "valence", "arousal_sd", "valence_sd", "latency_s"}
+    assert [row["arousal"] for row in given] == pytest.approx(trace["arousal"], abs=1e-4)
+    assert given[0]["latency_s"] == pytest.approx(stream.latency_s, abs=1e-4)
+
+
+def test_rate_channels_and_integers(speech):
+    both = np.repeat((speech * 32767).astype("<i2"), 2)
+    assert len(rows(call(both.tobytes(), "--channels", "2").stdout)) == 50
+    assert len(rows(call(both.tobytes(), "--rate", "32000").stdout)) == 50
+    assert call(b"").stdout == ""
+
+
+def test_an_input_that_ends_within_a_sample_is_reported(speech):
+    result = call((speech * 32767).astype("<i2").tobytes() + b"\0", "--channels", "2")
+    assert result.exit_code == 0
+    assert len(rows(result.stdout)) == 25
+    assert "its last 1 of 4 bytes are left out" in result.stderr
+
+
+def test_a_bad_sample_is_named(speech):
+    bad = speech.copy()
+    bad[8000] = np.inf
+    result = call(bad.astype("<f4").tobytes(), "--format", "f32le")
+    assert result.exit_code == 2
+    assert "the sample at 0.500 s is inf" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_file_is_not_taken_for_samples():
+    result = call((ROOT / "examples" / "demo.flac").read_bytes())
+    assert result.exit_code == 2
+    assert "is a FLAC file, not raw PCM" in result.stderr
+
+
+def test_lines_come_while_sound_does_and_control_c_gives_the_rest(live_model, speech):
+    process = subprocess.Popen([*COMMAND, live_model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=False)
+    process.stdin.write((speech * 32767).astype("<i2").tobytes())
+    process.stdin.flush()
+    first = json.loads(process.stdout.readline())
+    # Standard input stays open: the line above came before its end.
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate()
+    assert process.returncode == 0
+    assert first["time_s"] == 0
+    assert [row["time_s"] for row in rows(rest.decode())] == pytest.approx([0.04 * n for n in range(1, 50)])
+
+
+def test_a_reader_that_leaves_ends_it_quietly(live_model):
+    process = subprocess.Popen(
+        [*COMMAND, live_model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdin.write(bytes(2 * RATE_HZ))
+    process.stdin.flush()
+    process.stdout.readline()
+    process.stdout.close()
+    for _ in range(100):
+        try:
+            process.stdin.write(bytes(2 * RATE_HZ))
+            process.stdin.flush()
+        except BrokenPipeError:
+            break
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    assert process.wait() == 0
+    assert process.stderr.read() == b""
+
+
+class Microphone:
+    """What sounddevice's InputStream does, for three blocks; the second one reports an overrun, the end Ctrl-C."""
+
+    def __init__(self, *settings):
+        self.settings, self.reads = settings, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def read(self, frames):
+        self.reads += 1
+        if self.reads > 3:
+            signal.raise_signal(signal.SIGINT)
+        return np.zeros((frames, self.settings[3]), np.float32), self.reads == 2
+
+
+def sounddevice(monkeypatch, stream):
+    fake = types.SimpleNamespace(InputStream=stream, PortAudioError=type("PortAudioError", (Exception,), {}))
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    return fake
+
+
+def test_a_microphone_is_listened_to_until_control_c(monkeypatch):
+    made = []
+    sounddevice(monkeypatch, lambda *settings: made.append(Microphone(*settings)) or made[0])
+    result = call(None, "--rate", "48000", "--channels", "2", "--microphone", "7")
+    assert result.exit_code == 0
+    assert made[0].settings == (48000, 1920, 7, 2, "float32")
+    assert len(rows(result.stdout)) == 3
+    assert "the microphone overran before 0.04 s: sound is lost" in result.stderr
+
+
+def test_a_microphone_that_is_not_there_is_one_line(monkeypatch):
+    def missing(*settings):
+        raise fake.PortAudioError("Error querying device -1")
+
+    fake = sounddevice(monkeypatch, missing)
+    result = call(None, "--microphone")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "emotrace: microphone: Error querying device -1; check --microphone, --rate and --channels\n"
+    )
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    result = call(None, "--microphone", "")
+    assert result.exit_code == 2
+    assert 'pip install "emotrace[live]"' in result.stderr
