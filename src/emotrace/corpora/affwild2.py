@@ -7,7 +7,7 @@ import numpy as np
 
 from emotrace import audio
 from emotrace.annotation import Ratings
-from emotrace.corpora import Info, Recording, tables
+from emotrace.corpora import Info, Recording, delimited
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -89,20 +89,18 @@ def read_labels(path: Path, target: str, rate_hz: float) -> Ratings:
         CorpusError: the file is malformed; names the line.
         TraceError: no frame is rated.
     """
-    table = tables.read(path, _COLUMNS)
-    values = table.numbers((target,))
+    table = delimited.read_table(path, header=_COLUMNS)
+    table.reject_gaps()
+    values = table.numbers(target)
     values[values == UNRATED] = np.nan
-    outside = np.abs(values[:, 0]) > 1.0
+    outside = np.abs(values) > 1.0
     if outside.any():
         row = int(np.argmax(outside))
-        raise CorpusError(
-            f"{table.where(row)}: {target} is {values[row, 0]:g}, neither in [-1, 1] nor -5; copy it again"
-        )
-    return Ratings(np.arange(len(values)) / rate_hz, values, ("gold standard",), target)
+        raise table.fault(row, f"{target} is {values[row]:g}, neither in [-1, 1] nor {UNRATED:g}")
+    return Ratings(np.arange(len(table)) / rate_hz, values[:, None], ("gold standard",), target)
 
 
 def _labels(root: Path) -> dict[str, tuple[Path, str]]:
-    tables.folder(root, LABELS_FOLDER)
     found: dict[str, tuple[Path, str]] = {}
     for folder, partition in _PARTITIONS.items():
         for path in sorted((root / LABELS_FOLDER / folder).glob("*.txt")):
@@ -110,7 +108,7 @@ def _labels(root: Path) -> dict[str, tuple[Path, str]]:
                 raise CorpusError(f"{path}: {found[path.stem][0]} has the same name; remove one of the two")
             found[path.stem] = (path, partition)
     if not found:
-        raise CorpusError(f"{root / LABELS_FOLDER}: no .txt file in {' or '.join(_PARTITIONS)}; {tables.COPY_AGAIN}")
+        raise CorpusError(f"{root / LABELS_FOLDER}: no .txt file in {' or '.join(_PARTITIONS)}; {delimited.COPY_AGAIN}")
     return found
 
 
@@ -132,12 +130,11 @@ def _media(root: Path) -> dict[str, dict[str, Path]]:
 def _frame_rates(path: Path) -> dict[str, float]:
     if not path.exists():
         return {}
-    table = tables.read(path, ("video", "frames_per_second"))
-    rates_hz = table.numbers(("frames_per_second",))[:, 0]
+    table = delimited.read_table(path, header=("video", "frames_per_second"), remedy="correct the file")
+    rates_hz = table.numbers("frames_per_second")
     if (rates_hz <= 0).any():
-        row = int(np.argmax(rates_hz <= 0))
-        raise CorpusError(f"{table.where(row)}: frames_per_second is {rates_hz[row]:g}; it must be positive")
-    return dict(zip(table.texts("video"), rates_hz.tolist(), strict=True))
+        raise table.fault(int(np.argmax(rates_hz <= 0)), "frames_per_second must be positive")
+    return dict(zip(table.text("video"), rates_hz.tolist(), strict=True))
 
 
 def _video_rate_hz(root: Path, name: str, video: Path | None) -> float:
@@ -157,7 +154,7 @@ def _video_rate_hz(root: Path, name: str, video: Path | None) -> float:
         with av.open(str(video)) as container:
             rate = container.streams.video[0].average_rate if container.streams.video else None
     except (av.FFmpegError, OSError):
-        raise CorpusError(f"{video}: is no video that can be read; {tables.COPY_AGAIN}") from None
+        raise CorpusError(f"{video}: is no video that can be read; {delimited.COPY_AGAIN}") from None
     if not rate:
         raise CorpusError(
             f"{video}: states no frame rate; write it to {root / FRAME_RATES_FILE} (video,frames_per_second)"

@@ -1,7 +1,7 @@
 """DEAM: music rated over time, two labels a second from 15 s on."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import Info, Recording, tables
+from emotrace.corpora import Info, Recording, delimited
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -86,16 +86,12 @@ def read_raters(path: Path, target: str) -> Ratings:
     Raises:
         CorpusError: the file is malformed; names the line.
     """
-    table = tables.read(path, (), ragged=True)
-    workers = [column for column in table.header if column.lower() == "workerid"]
-    names = table.texts(workers[0]) if workers else []
-    if len(set(names)) < len(table.cells):
-        names = [f"rater {number}" for number in range(1, len(table.cells) + 1)]
-    rows = [_row(table, row) for row in range(len(table.cells))]
-    columns = [row.values() for row in rows]
-    length = max(len(values) for values in columns)
-    values = [np.pad(each, (0, length - len(each)), constant_values=np.nan) for each in columns]
-    return Ratings(rows[0].time_s()[:length], np.column_stack(values), tuple(names), target)
+    table = delimited.read_table(path, ragged=True)
+    workers = [column for column in table.columns if column.lower() == "workerid"]
+    names = table.text(workers[0]) if workers else ()
+    if len(set(names)) < len(table):
+        names = tuple(f"rater {number}" for number in range(1, len(table) + 1))
+    return _trace(_rows(table), names, target)
 
 
 @dataclass(frozen=True)
@@ -104,27 +100,34 @@ class _Row:
 
     path: Path
     line: int
-    samples: tuple[str, ...]
-    cells: tuple[str, ...]
+    cells: dict[str, str]
 
     def time_s(self) -> NDArray[np.float64]:
-        return np.array([int(name.removeprefix("sample_").removesuffix("ms")) / 1000 for name in self.samples])
+        return np.array([int(name.removeprefix("sample_").removesuffix("ms")) / 1000 for name in self.cells])
 
     def values(self) -> NDArray[np.float64]:
-        """(labels,) up to the last one that the song has; NaN where a cell before it is empty."""
-        values = tables.Table(self.path, self.samples, (self.line,), (self.cells,)).numbers(self.samples, missing=True)[
-            0
-        ]
-        rated = np.flatnonzero(~np.isnan(values))
-        return values[: rated[-1] + 1] if len(rated) else values
+        """(labels,), NaN where a cell is empty."""
+        table = delimited.Table(self.path, {name: (cell,) for name, cell in self.cells.items()}, (self.line,))
+        return np.array([table.numbers(name, missing=True)[0] for name in self.cells])
 
 
-def _row(table: tables.Table, row: int) -> _Row:
-    cells = dict(zip(table.header, table.cells[row], strict=False))
-    samples = tuple(column for column in table.header if _SAMPLE.fullmatch(column))
+def _rows(table: delimited.Table) -> list[_Row]:
+    samples = [column for column in table.columns if _SAMPLE.fullmatch(column)]
     if not samples:
-        raise CorpusError(f"{table.path}, line 1: no column as sample_15000ms; {tables.COPY_AGAIN}")
-    return _Row(table.path, table.lines[row], samples, tuple(cells.get(name, "") for name in samples))
+        raise CorpusError(f"{table.path}, line 1: no column as sample_15000ms; {delimited.COPY_AGAIN}")
+    cells = zip(*(table.text(column) for column in samples), strict=True)
+    return [
+        _Row(table.path, line, dict(zip(samples, row, strict=True)))
+        for line, row in zip(table.lines, cells, strict=True)
+    ]
+
+
+def _trace(rows: list[_Row], raters: Sequence[str], target: str) -> Ratings:
+    """Ratings up to the last moment that anybody rated: songs are shorter than the longest one's row."""
+    values = np.column_stack([row.values() for row in rows])
+    rated = np.flatnonzero(~np.isnan(values).all(axis=1))
+    length = rated[-1] + 1 if len(rated) else len(values)
+    return Ratings(rows[0].time_s()[:length], values[:length], tuple(raters), target)
 
 
 def _home(root: Path) -> Path:
@@ -137,16 +140,13 @@ def _home(root: Path) -> Path:
 
 
 def _averaged(path: Path) -> dict[str, _Row]:
-    table = tables.read(path, ("song_id",), ragged=True)
+    table = delimited.read_table(path, header=("song_id",), ragged=True)
     rows: dict[str, _Row] = {}
-    for row, song in enumerate(table.texts("song_id")):
-        if not song.removesuffix(".0").isdigit():
-            raise CorpusError(
-                f"{table.where(row)}: song_id is {tables.shortened(song)}, not a number; {tables.COPY_AGAIN}"
-            )
-        if str(int(float(song))) in rows:
-            raise CorpusError(f"{table.where(row)}: song {song} is listed before; keep one of the rows")
-        rows[str(int(float(song)))] = _row(table, row)
+    for index, (number, row) in enumerate(zip(table.numbers("song_id"), _rows(table), strict=True)):
+        song = str(int(number))
+        if float(song) != number or song in rows:
+            raise table.fault(index, f"song_id {number:g} is no whole number, or listed before")
+        rows[song] = row
     return rows
 
 
@@ -179,8 +179,7 @@ def _load_ratings(files: dict[str, Path], target: str) -> Ratings:
 
 def _load_gold(averaged: dict[str, _Row], target: str) -> Ratings:
     _reject_target(target)
-    values = averaged[target].values()
-    return Ratings(averaged[target].time_s()[: len(values)], values[:, None], ("gold standard",), target)
+    return _trace([averaged[target]], ("gold standard",), target)
 
 
 def _reject_target(target: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import Info, Recording, tables
+from emotrace.corpora import Info, Recording, delimited
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -110,7 +110,7 @@ def truth(root: Path, task: str, rate_hz: int = 10) -> Ratings:
     Raises:
         CorpusError: the file is missing or malformed.
     """
-    path = tables.folder(root, f"{task}/objective_truth") / f"{task}_normalized_{rate_hz}hz.csv"
+    path = Path(root) / task / "objective_truth" / f"{task}_normalized_{rate_hz}hz.csv"
     values = _steady(path, rate_hz)
     return Ratings(np.arange(len(values)) / rate_hz, values[:, None], ("truth",), TARGET)
 
@@ -136,31 +136,29 @@ def _load_ratings(root: Path, task: str, target: str) -> Ratings:
 
 def _files(root: Path, task: str, version: str) -> dict[str, Path]:
     """`ann1 -> path`, in the order of the raters' numbers."""
-    where = tables.folder(root, f"{task}/annotations_{version}")
+    where = Path(root) / task / f"annotations_{version}"
     files = {path.stem.removeprefix(f"{task}_"): path for path in where.glob(f"{task}_ann*.csv")}
     if not files:
-        raise CorpusError(f"{where}: no file {task}_ann*.csv; {tables.COPY_AGAIN}")
+        raise CorpusError(f"{where}: no file {task}_ann*.csv; {delimited.COPY_AGAIN}")
     return {rater: files[rater] for rater in sorted(files, key=lambda rater: (len(rater), rater))}
 
 
 def _steady(path: Path, rate_hz: int) -> np.ndarray:
     """(rows,) values whose times must be multiples of the step."""
-    table = tables.read(path, _COLUMNS)
-    numbers = table.numbers(_COLUMNS, missing=True)
-    off = ~(np.abs(numbers[:, 0] - np.arange(len(numbers)) / rate_hz) <= 0.1 / rate_hz)
+    table = delimited.read_table(path, header=_COLUMNS)
+    time_s = table.numbers("Time(sec)")
+    off = np.abs(time_s - np.arange(len(table)) / rate_hz) > 0.1 / rate_hz
     if off.any():
         row = int(np.argmax(off))
-        raise CorpusError(
-            f"{table.where(row)}: the time is {numbers[row, 0]:g} s, not {row / rate_hz:.3f} s; {tables.COPY_AGAIN}"
-        )
-    return numbers[:, 1]
+        raise table.fault(row, f"the time is {time_s[row]:g} s where {row / rate_hz:.3f} s should follow")
+    return table.numbers("Data", missing=True)
 
 
 def _events(path: Path, rater: str) -> Ratings:
-    table = tables.read(path, _COLUMNS)
-    time_s, values = table.numbers(_COLUMNS).T
+    table = delimited.read_table(path, header=_COLUMNS)
+    time_s, values = table.numbers("Time(sec)"), table.numbers("Data")
     back = np.flatnonzero(np.diff(time_s) < 0)
     if len(back):
-        raise CorpusError(f"{table.where(int(back[0]) + 1)}: the time goes back; {tables.COPY_AGAIN}")
+        raise table.fault(int(back[0]) + 1, "the time goes back")
     holds = np.append(np.diff(time_s) > 0, True)
     return Ratings(time_s[holds], values[holds, None], (rater,), TARGET)

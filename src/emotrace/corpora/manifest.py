@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import PARTITIONS, Info, Recording, tables
+from emotrace.corpora import PARTITIONS, Info, Recording, delimited
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -63,15 +63,16 @@ def load(root: Path) -> list[Recording]:
     path = path / MANIFEST_FILE if path.is_dir() else path
     if not path.is_file():
         raise CorpusError(f"{path}: no such file; write it, or give the CSV that lists your recordings")
-    table = tables.read(path, ("id",), delimiter=None, remedy=_REMEDY)
-    targets = [column for column in table.header if column not in COLUMNS]
+    table = _table(path, ("id",))
+    targets = [column for column in table.columns if column not in COLUMNS]
     if not targets:
         raise CorpusError(f"{path}, line 1: no target; add a column such as arousal that names the trace files")
     recordings: dict[str, Recording] = {}
-    for row, cells in enumerate(table.cells):
-        recording = _recording(table.where(row), path.parent, dict(zip(table.header, cells, strict=True)), targets)
+    for row, line in enumerate(table.lines):
+        cells = {column: table.text(column)[row] for column in table.columns}
+        recording = _recording(f"{path}, line {line}", path.parent, cells, targets)
         if recording.id in recordings:
-            raise CorpusError(f"{table.where(row)}: {recording.id} is listed before; give every row an id of its own")
+            raise table.fault(row, f"{recording.id} is listed before; every row needs an id of its own")
         recordings[recording.id] = recording
     return [recordings[name] for name in sorted(recordings)]
 
@@ -88,14 +89,9 @@ def read_trace(path: Path, target: str) -> Ratings:
         TraceError: nobody rated anything.
     """
     table = _table(path)
-    chosen, _ = _columns(table, target)
-    time_s = table.numbers((_time(table),))[:, 0]
-    stuck = np.flatnonzero(np.diff(time_s) <= 0)
-    if len(stuck):
-        raise CorpusError(
-            f"{table.where(int(stuck[0]) + 1)}: the time does not increase; sort the rows, each time once"
-        )
-    return Ratings(time_s, table.numbers(chosen, missing=True), chosen, target)
+    columns, _ = _columns(table, target)
+    values = np.column_stack([table.numbers(column, missing=True) for column in columns])
+    return Ratings(table.times(_time(table)), values, columns, target)
 
 
 def _recording(where: str, folder: Path, row: Mapping[str, str], targets: list[str]) -> Recording:
@@ -130,10 +126,10 @@ def _kind_and_rate(where: str, files: Mapping[str, Path]) -> tuple[bool, float]:
     """Whether a recording's traces are those of raters, and how many labels they have a second."""
     kinds: dict[str, tuple[bool, float]] = {}
     for target, path in files.items():
-        head = _table(path, _HEAD_ROWS)
-        steps_s = np.diff(head.numbers((_time(head),))[:, 0])
-        if not len(steps_s) or not np.median(steps_s) > 0:
-            raise CorpusError(f"{path}: two rows or more are needed, with a time that increases; {_REMEDY}")
+        head = _table(path, head=_HEAD_ROWS)
+        steps_s = np.diff(head.times(_time(head)))
+        if not len(steps_s):
+            raise CorpusError(f"{path}: one row alone tells no label rate; give two or more")
         kinds[target] = (_columns(head, target)[1], float(1.0 / np.median(steps_s)))
     (first, (raters, rate_hz)), *others = kinds.items() if kinds else [("", (True, INFO.label_rate_hz))]
     for target, (its_raters, its_rate_hz) in others:
@@ -149,20 +145,21 @@ def _kind_and_rate(where: str, files: Mapping[str, Path]) -> tuple[bool, float]:
     return raters, round(rate_hz, 6)
 
 
-def _table(path: Path, rows: int | None = None) -> tables.Table:
-    return tables.read(path, (), delimiter=None, remedy=_REMEDY, rows=rows)
+def _table(path: Path, header: tuple[str, ...] = (), head: int | None = None) -> delimited.Table:
+    first = delimited.read_text(path).lstrip("\n").partition("\n")[0]
+    return delimited.read_table(path, max(",;\t", key=first.count), header=header, head=head, remedy=_REMEDY)
 
 
-def _time(table: tables.Table) -> str:
+def _time(table: delimited.Table) -> str:
     for name in _TIMES:
-        if name in table.header:
+        if name in table.columns:
             return name
     raise CorpusError(f"{table.path}, line 1: no column {' or '.join(_TIMES)}; add the labels' times in seconds")
 
 
-def _columns(table: tables.Table, target: str) -> tuple[tuple[str, ...], bool]:
+def _columns(table: delimited.Table, target: str) -> tuple[tuple[str, ...], bool]:
     """The columns to read, and whether they are raters rather than a gold standard."""
-    columns = tuple(column for column in table.header if column != _time(table))
+    columns = tuple(column for column in table.columns if column != _time(table))
     if not columns:
         raise CorpusError(f"{table.path}, line 1: no column beside the time; add the ratings")
     if target in columns:
@@ -185,7 +182,7 @@ def _unit_range(where: str, row: Mapping[str, str]) -> tuple[float, float]:
 
 def _yes(where: str, answer: str) -> bool:
     if answer.lower() not in _ANSWERS:
-        raise CorpusError(f"{where}: partly_rated is {tables.shortened(answer)}; write yes or no")
+        raise CorpusError(f"{where}: partly_rated is {delimited.shortened(answer)}; write yes or no")
     return _ANSWERS[answer.lower()]
 
 

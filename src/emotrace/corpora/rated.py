@@ -1,15 +1,15 @@
 """Utterances rated as a whole: one value each, said to hold from the first frame to the last."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import Recording, tables
+from emotrace.corpora import Recording, delimited
 from emotrace.errors import CorpusError
 from emotrace.trace import FRAME_S
 
@@ -50,24 +50,21 @@ def read(root: Path, columns: dict[str, str], sd_columns: dict[str, str], unit: 
     path = Path(root) / "ratings.csv"
     if not path.is_file():
         raise CorpusError(f"{path}: no such file; give the folder that holds ratings.csv and the audio that it lists")
-    table = tables.read(path, ("file", "speaker", *columns.values(), *sd_columns.values()))
-    ratings = table.numbers(tuple(columns.values()))
-    sds = table.numbers(tuple(sd_columns.values())) if sd_columns else np.zeros((len(ratings), 0))
-    _reject_outside(table, ratings, tuple(columns.values()), unit)
-    raters = (
-        table.numbers(("raters",))[:, 0].astype(int).tolist() if "raters" in table.header else [None] * len(ratings)
-    )
+    table = delimited.read_table(path, header=("file", "speaker", *columns.values(), *sd_columns.values()))
+    ratings = {target: _within(table, column, unit) for target, column in columns.items()}
+    sds = {target: table.numbers(column) for target, column in sd_columns.items()}
+    raters = table.numbers("raters").astype(int).tolist() if "raters" in table.columns else [None] * len(table)
     utterances: dict[str, Utterance] = {}
-    for row, (file, speaker) in enumerate(zip(table.texts("file"), table.texts("speaker"), strict=True)):
+    for row, (file, speaker) in enumerate(zip(table.text("file"), table.text("speaker"), strict=True)):
         name = Path(file).stem
         if not file or not speaker:
-            raise CorpusError(f"{table.where(row)}: file or speaker is empty; fill it in or drop the row")
+            raise table.fault(row, "file or speaker is empty")
         if name in utterances:
-            raise CorpusError(f"{table.where(row)}: {name} is listed before; keep one of the rows")
+            raise table.fault(row, f"{name} is listed before")
         if not (path.parent / file).is_file():
-            raise CorpusError(f"{table.where(row)}: no file {path.parent / file}; add it or remove the row")
-        rating = dict(zip(columns, ratings[row].tolist(), strict=True))
-        sd = dict(zip(sd_columns, sds[row].tolist(), strict=True))
+            raise table.fault(row, f"no file {path.parent / file}")
+        rating = {target: float(values[row]) for target, values in ratings.items()}
+        sd = {target: float(values[row]) for target, values in sds.items()}
         utterances[name] = Utterance(name, path.parent / file, speaker, rating, sd, raters[row])
     return [utterances[name] for name in sorted(utterances)]
 
@@ -97,20 +94,18 @@ def _frames(path: Path) -> int:
     try:
         info = soundfile.info(path)
     except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(f"{path}: is no sound that can be read ({error}); {tables.COPY_AGAIN}") from None
+        raise CorpusError(f"{path}: is no sound that can be read ({error}); {delimited.COPY_AGAIN}") from None
     frames = int(info.frames / info.samplerate / FRAME_S + 1e-6)
     if not frames:
-        raise CorpusError(f"{path}: is shorter than a frame of {FRAME_S} s; {tables.COPY_AGAIN}")
+        raise CorpusError(f"{path}: is shorter than a frame of {FRAME_S} s; {delimited.COPY_AGAIN}")
     return frames
 
 
-def _reject_outside(
-    table: tables.Table, ratings: np.ndarray, columns: Sequence[str], unit: tuple[float, float]
-) -> None:
-    outside = (ratings < unit[0]) | (ratings > unit[1])
+def _within(table: delimited.Table, column: str, unit: tuple[float, float]) -> NDArray[np.float64]:
+    low, high = unit
+    values = table.numbers(column)
+    outside = (values < low) | (values > high)
     if outside.any():
-        row, column = (int(index) for index in np.argwhere(outside)[0])
-        raise CorpusError(
-            f"{table.where(row)}: {columns[column]} is {ratings[row, column]:g}, outside of "
-            f"[{unit[0]:g}, {unit[1]:g}]; {tables.COPY_AGAIN}"
-        )
+        row = int(np.argmax(outside))
+        raise table.fault(row, f"{column} is {values[row]:g}, outside of [{low:g}, {high:g}]")
+    return values

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import Info, Recording, tables
+from emotrace.corpora import Info, Recording, delimited
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -64,7 +64,7 @@ def load(root: Path) -> list[Recording]:
             in train or devel, some of its labels.
     """
     root = Path(root)
-    labels = _labels(tables.folder(root, LABELS_FOLDER))
+    labels = _labels(root / LABELS_FOLDER)
     audio = _unique((_recording_id(_SOUND.search(path.name)), path) for path in _files(root, ".wav", ".flac"))
     if silent := sorted(labels.keys() - audio.keys()):
         raise CorpusError(
@@ -90,18 +90,9 @@ def read_labels(path: Path) -> NDArray[np.float64]:
     Raises:
         CorpusError: a line is no finite number, or there is none; names the line.
     """
-    lines = tables.text(path).rstrip("\n").split("\n")
-    values = np.empty(len(lines))
-    for index, line in enumerate(lines):
-        try:
-            values[index] = float(line)
-        except ValueError:
-            values[index] = np.nan
-        if not np.isfinite(values[index]):
-            raise CorpusError(
-                f"{path}, line {index + 1}: {tables.shortened(line)} is not one finite number; {tables.COPY_AGAIN}"
-            )
-    return values
+    table = delimited.read_table(path, names=("label",))
+    table.reject_gaps()
+    return table.numbers("label")
 
 
 def _labels(where: Path) -> dict[str, dict[str, Path]]:
@@ -113,10 +104,10 @@ def _labels(where: Path) -> dict[str, dict[str, Path]]:
         for name, path in own.items():
             found.setdefault(name, {})[target] = path
     if not found:
-        raise CorpusError(f"{where}: no file as labels_continuous_train001_arousal.dat; {tables.COPY_AGAIN}")
+        raise CorpusError(f"{where}: no file as labels_continuous_train001_arousal.dat; {delimited.COPY_AGAIN}")
     for name, files in sorted(found.items()):
         if missing := [target for target in INFO.targets if target not in files]:
-            raise CorpusError(f"{where}: no {', '.join(missing)} labels for {name}; {tables.COPY_AGAIN}")
+            raise CorpusError(f"{where}: no {', '.join(missing)} labels for {name}; {delimited.COPY_AGAIN}")
     return found
 
 
@@ -160,7 +151,7 @@ def _load_gold(labels: dict[str, Path], target: str) -> Ratings:
         if values.min() < 0.0 or values.max() > 100.0:
             raise CorpusError(
                 f"{labels[target]}: goes from {values.min():g} to {values.max():g}, "
-                f"neither in [-1, 1] nor in [0, 100]; {tables.COPY_AGAIN}"
+                f"neither in [-1, 1] nor in [0, 100]; {delimited.COPY_AGAIN}"
             )
         values = values / 50.0 - 1.0
     return Ratings(np.arange(len(values)) / INFO.label_rate_hz, values[:, None], ("gold standard",), target)

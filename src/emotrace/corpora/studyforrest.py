@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import Info, Recording, tables
+from emotrace.corpora import Info, Recording, delimited
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -55,8 +55,7 @@ def load(root: Path) -> list[Recording]:
         CorpusError: a folder or file is missing, or runs.csv is malformed.
     """
     root = Path(root)
-    observers = tables.folder(root, "observers")
-    features = tables.folder(root, "audio_features")
+    observers, features = root / "observers", root / "audio_features"
     starts = _starts(root / "runs.csv")
     recordings = []
     for audience in sorted(AUDIENCES):
@@ -78,9 +77,10 @@ def _runs(features: Path, audience: str) -> dict[str, Path]:
 
 
 def _starts(path: Path) -> dict[str, float]:
-    table = tables.read(path, ("run", "film_start_s"))
-    seconds = table.numbers(("film_start_s",))[:, 0]
-    return {f"run-{run}": float(start_s) for run, start_s in zip(table.texts("run"), seconds, strict=True)}
+    table = delimited.read_table(path, header=("run", "film_start_s"))
+    return {
+        f"run-{run}": float(at_s) for run, at_s in zip(table.text("run"), table.numbers("film_start_s"), strict=True)
+    }
 
 
 def _recording(name: str, features: Path, observers: list[Path], start_s: float) -> Recording:
@@ -109,15 +109,13 @@ def read_features(path: Path) -> NDArray[np.float64]:
     Raises:
         CorpusError: the file cannot be read, or its rows do not follow one another every 40 ms.
     """
-    table = tables.read(path, ("onset", *FEATURES), delimiter="\t")
-    numbers = table.numbers(("onset", *FEATURES))
-    late = np.abs(numbers[:, 0] - np.arange(len(numbers)) / INFO.label_rate_hz) > 1e-3
+    table = delimited.read_table(path, "\t", header=("onset", *FEATURES))
+    onset_s = table.numbers("onset")
+    late = np.abs(onset_s - np.arange(len(table)) / INFO.label_rate_hz) > 1e-3
     if late.any():
         row = int(np.argmax(late))
-        raise CorpusError(
-            f"{table.where(row)}: the onset is {numbers[row, 0]:g} s, not {row / 25:.2f} s; copy it again"
-        )
-    return numbers[:, 1:]
+        raise table.fault(row, f"the onset is {onset_s[row]:g} s where {row / INFO.label_rate_hz:.2f} s should follow")
+    return np.column_stack([table.numbers(feature) for feature in FEATURES])
 
 
 def read_observer(path: Path, target: str, start_s: float, frames: int) -> NDArray[np.float64]:
@@ -135,15 +133,18 @@ def read_observer(path: Path, target: str, start_s: float, frames: int) -> NDArr
     Raises:
         CorpusError: an episode ends before it starts, or is neither of the two codes; names the line.
     """
-    table = tables.read(path, ("start", "end", target))
-    times_s = table.numbers(("start", "end"))
-    edges = np.ceil((times_s - start_s) * INFO.label_rate_hz - 1e-6).astype(int).clip(0, frames)
+    table = delimited.read_table(path, header=("start", "end", target))
+    starts, ends = (_first_frame(table.numbers(edge) - start_s, frames) for edge in ("start", "end"))
     going_on = {1: np.zeros(frames, dtype=bool), -1: np.zeros(frames, dtype=bool)}
-    for row, (code, (first, last)) in enumerate(zip(table.texts(target), edges, strict=True)):
+    for row, code in enumerate(table.text(target)):
         if code not in CODES[target]:
-            known = " or ".join(CODES[target])
-            raise CorpusError(f"{table.where(row)}: {target} is {tables.shortened(code)}, not {known}; correct it")
-        if times_s[row, 1] < times_s[row, 0]:
-            raise CorpusError(f"{table.where(row)}: the episode ends before it starts; correct its times")
-        going_on[CODES[target][code]][first:last] = True
+            raise table.fault(row, f"{target} is {delimited.shortened(code)}, not {' or '.join(CODES[target])}")
+        if ends[row] < starts[row]:
+            raise table.fault(row, "the episode ends before it starts")
+        going_on[CODES[target][code]][starts[row] : ends[row]] = True
     return going_on[1].astype(np.float64) - going_on[-1]
+
+
+def _first_frame(at_s: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
+    """The first frame that begins at each time or later."""
+    return np.ceil(at_s * INFO.label_rate_hz - 1e-6).astype(np.int64).clip(0, frames)
