@@ -61,10 +61,10 @@ class Table:
             numbers = np.array(cells, dtype=np.float64)
         except ValueError:
             numbers = np.array([_number(cell) for cell in cells])
-        for row in np.flatnonzero(~np.isfinite(numbers)):
+        for row in np.flatnonzero(~np.isfinite(numbers)).tolist():
             if not (missing and cells[row].lower() in _NOTHING):
                 what = "a number" if _is_text(cells[row]) else "a finite number"
-                raise self.fault(int(row), f"{column} is {shortened(cells[row])}, not {what}")
+                raise self.fault(row, f"{column} is {shortened(cells[row])}, not {what}")
         for row, cell in enumerate(cells):
             if "_" in cell:  # Python takes 1_0 for 10, nobody who writes label files does
                 raise self.fault(row, f"{column} is {shortened(cell)}, not a number")
@@ -173,9 +173,11 @@ def _rows(
     path: Path, text: str, delimiter: str, quote: str | None, preamble: int, remedy: str
 ) -> Iterator[tuple[int, list[str]]]:
     body = text.split("\n", preamble)[preamble:]
-    quoting = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
     lines = io.StringIO(body[0] if body else "")
-    rows = csv.reader(lines, delimiter=delimiter, quotechar=quote, quoting=quoting, skipinitialspace=True)
+    if quote is None:
+        rows = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, skipinitialspace=True)
+    else:
+        rows = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
     while True:
         before = preamble + rows.line_num
         try:
