@@ -65,7 +65,7 @@ class _Track:
     values: np.ndarray
 
     def step_s(self) -> float | None:
-        """The time from one segment to the next, or None where they do not come in equal steps without gap or overlap."""
+        """The time from one segment to the next; None where steps differ, or segments do not follow one another."""
         if len(self.start_s) < 2:
             return None
         step_s = float(self.start_s[-1] - self.start_s[0]) / (len(self.start_s) - 1)

@@ -1,9 +1,12 @@
 """Reading tables of delimited text, with faults that name file, line and remedy; for the readers of this folder."""
 
 import csv
+import gzip
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +91,17 @@ class Table:
             raise self.fault(row, f"{column} {numbers[row]:g} does not come after {numbers[row - 1]:g}")
         return numbers * unit_s
 
+    def reject_gaps(self) -> None:
+        """Refuse blank lines between rows, for files whose rows are timed by their place.
+
+        Raises:
+            CorpusError: there is one; the message names its line.
+        """
+        gaps = np.flatnonzero(np.diff(self.lines) != 1)
+        if len(gaps):
+            line = self.lines[int(gaps[0])] + 1
+            raise CorpusError(f"{self.path}, line {line}: is blank, and rows after it would be early; {self.remedy}")
+
     def fault(self, row: int, what: str) -> CorpusError:
         """The error to raise for a row (counted from 0): file, line, what is wrong, remedy."""
         return CorpusError(f"{self.path}, line {self.lines[row]}: {what}; {self.remedy}")
@@ -103,6 +117,7 @@ def read_table(
     ragged: bool = False,
     quote: str | None = '"',
     remedy: str = COPY_AGAIN,
+    head: int | None = None,
 ) -> Table:
     """A text file of rows and cells.
 
@@ -119,6 +134,7 @@ def read_table(
         ragged: rows may be shorter than the header; the cells that they lack are empty.
         quote: the character around cells that may hold the delimiter, or None where no character is special.
         remedy: what a person is told to do about a fault.
+        head: how many rows to read at most; all by default.
 
     Returns:
         At least one row.
@@ -134,7 +150,7 @@ def read_table(
     else:
         columns = list(names)
     lines, cells = [], []
-    for line, row in rows:
+    for line, row in islice(rows, head):
         cells.append(_fitted(row, len(columns), delimiter, ragged, f"{path}, line {line}", remedy))
         lines.append(line)
     if not cells:
@@ -143,7 +159,7 @@ def read_table(
 
 
 def read_text(path: Path) -> str:
-    r"""The text of a file, without byte order mark, lines ended by \n.
+    r"""The text of a file, without byte order mark, lines ended by \n; one that ends in .gz is unpacked.
 
     Raises:
         CorpusError: it cannot be read, or is not UTF-8 text; the message names the line.
@@ -153,6 +169,8 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         fault = getattr(error, "strerror", None) or str(error)
         raise CorpusError(f"{path}: {fault}; check the file and its permissions") from None
+    if Path(path).suffix == ".gz":
+        raw = _unpacked(path, raw)
     try:
         text = raw.decode("utf-8-sig")
         strange = text.find("\0")
@@ -162,6 +180,13 @@ def read_text(path: Path) -> str:
         line = text.count("\n", 0, strange) + 1
         raise CorpusError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8 or copy it again")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error):
+        raise CorpusError(f"{path}: not a gzip file, or cut off; {COPY_AGAIN}") from None
 
 
 def shortened(cell: str) -> str:
