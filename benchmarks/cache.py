@@ -2,8 +2,8 @@
 
 Synthetic recordings of half an hour in RECOLA's layout (memory does not depend on what is said): 2.5 hours with an
 augmented variant of each, and 10 hours as they are; each step a process of its own on one core. Prints the size of the
-features on disk, and for each step seconds and the largest anonymous memory (Linux's RssAnon: memory-mapped pages, which the
-system takes back at will, are not in it).
+features on disk, and for each step seconds and the largest anonymous memory (Linux's RssAnon: memory-mapped pages,
+which the system takes back at will, are not in it).
 """
 
 import json

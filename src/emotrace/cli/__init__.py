@@ -12,7 +12,19 @@ import click
 from emotrace.cli.failing import fail
 from emotrace.errors import EmotraceError
 
-COMMANDS = ("predict", "stream", "models", "corpora", "features", "stitch", "train", "export", "evaluate", "reproduce")
+COMMANDS = (
+    "predict",
+    "stream",
+    "models",
+    "corpora",
+    "check",
+    "features",
+    "stitch",
+    "train",
+    "export",
+    "evaluate",
+    "reproduce",
+)
 
 
 class _Commands(click.Group):
