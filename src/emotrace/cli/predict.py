@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from emotrace.trace import Trace
 
 
-_FORMATS = ("csv", "json", "png")
+_FORMATS = ("csv", "json", "png", "html")
 _STDOUT = Path("-")
 
 
@@ -168,12 +169,18 @@ def _predict_one(job: _Job, chosen: "Model", speakers: Path | None, force: bool)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         trace = predictor.predict(job.audio, model=chosen, speakers=segments)
+        writers = _WRITERS | {"html": partial(_write_html, model=chosen, caught=caught)}
         for kind, path in job.outputs.items():
-            _WRITERS[kind](trace, sys.stdout if path == _STDOUT else path, job.audio, force)
-    for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            click.echo(f"warning: {job.audio}: {str(warning.message).removeprefix(f'{job.audio}: ')}", err=True)
+            writers[kind](trace, sys.stdout if path == _STDOUT else path, job.audio, force)
+    for text in _said(caught, job.audio):
+        click.echo(f"warning: {job.audio}: {text}", err=True)
     _summarise(job, trace)
+
+
+def _said(caught: Sequence[warnings.WarningMessage], source: Path) -> list[str]:
+    """What a person should know of a recording, without its name."""
+    told = [str(each.message) for each in caught if issubclass(each.category, UserWarning)]
+    return [text.removeprefix(f"{source}: ") for text in dict.fromkeys(told)]
 
 
 def _make_folder(folder: Path) -> None:
@@ -188,6 +195,18 @@ def _write_png(trace: "Trace", path: Any, source: Path, force: bool) -> None:
 
     waveform = plots.envelope(audio.blocks(source), trace.duration_s)
     plots.save(plots.plot_trace(trace, waveform, source.name), path, force=force, suffix=".png")
+
+
+def _write_html(
+    trace: "Trace", path: Any, source: Path, force: bool, model: "Model", caught: Sequence[warnings.WarningMessage]
+) -> None:
+    from emotrace import audio, plots, report
+    from emotrace.output import write_atomically
+
+    waveform = plots.envelope(audio.blocks(source), trace.duration_s, report.WAVEFORM_BINS)
+    told = report.content(trace, source.name, model, _said(caught, source), waveform)
+    page = report.recording(told, audio.blocks(source))
+    write_atomically(path, lambda file: file.write(page), force=force)
 
 
 _WRITERS: dict[str, Callable[["Trace", Any, Path, bool], None]] = {
