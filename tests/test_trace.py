@@ -44,11 +44,20 @@ def test_summary_is_numpys():
     )
 
 
+def test_a_stream_with_nothing_new_to_say_gives_a_trace_without_frames():
+    trace = Trace(np.zeros(0), np.zeros((0, 2)), spread=np.zeros((0, 2)))
+    assert len(trace) == len(trace["valence"]) == trace.duration_s == 0
+    written = io.StringIO()
+    trace.to_csv(written)
+    assert written.getvalue() == "time_s,arousal,valence,arousal_sd,valence_sd\n"
+    with pytest.raises(TraceError, match="without frames has no summary"):
+        trace.summary()
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         ({"time_s": np.zeros((5, 1))}, "time_s has shape"),
-        ({"time_s": np.zeros(0), "values": np.zeros((0, 2))}, "at least one frame"),
         ({"time_s": np.zeros(5)}, "does not increase at frame 1"),
         ({"time_s": np.array([0, 1, 2, np.nan, 4])}, "time_s is not finite in frame 3"),
         ({"values": np.zeros((4, 2))}, "values has shape"),

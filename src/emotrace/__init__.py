@@ -1,7 +1,7 @@
 """Speech in, time-continuous arousal and valence traces out.
 
-The public names, imported when they are first used: ``predict``, ``Trace``, ``load_model``, ``FamiliarityWarning`` and
-``EmotraceError``.
+The public names, imported when they are first used: ``predict``, ``Stream``, ``Trace``, ``load_model``,
+``FamiliarityWarning`` and ``EmotraceError``.
 """
 
 from importlib import import_module
@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from emotrace.inference.model import load as load_model
     from emotrace.inference.predictor import FamiliarityWarning as FamiliarityWarning
     from emotrace.inference.predictor import predict as predict
+    from emotrace.inference.streaming import Stream as Stream
     from emotrace.trace import Trace as Trace
 
 _NAMES = {
     "EmotraceError": ("emotrace.errors", "EmotraceError"),
     "FamiliarityWarning": ("emotrace.inference.predictor", "FamiliarityWarning"),
+    "Stream": ("emotrace.inference.streaming", "Stream"),
     "Trace": ("emotrace.trace", "Trace"),
     "load_model": ("emotrace.inference.model", "load"),
     "predict": ("emotrace.inference.predictor", "predict"),
 }
-__all__ = ["EmotraceError", "FamiliarityWarning", "Trace", "load_model", "predict"]
+__all__ = ["EmotraceError", "FamiliarityWarning", "Stream", "Trace", "load_model", "predict"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -59,6 +60,9 @@ _LOUDEST = 1e9
 _READ_FRAMES = 1 << 14
 # Caps a block, so that many channels or a high rate cost no more memory.
 _BLOCK_VALUES = 1 << 22
+# How long and in which steps a resampler is tried out.
+_PROBE_S = 4.0
+_PROBE_STEP_S = 0.001
 # Named, so that text never passes for headerless PCM and no playlist makes FFmpeg open other files.
 _CONTAINERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
 
@@ -341,17 +345,23 @@ def _mono(chunks: Iterator[Chunk], name: str) -> Iterator[Chunk]:
     """Average the channels and refuse samples that no feature survives."""
     start = 0
     for rate_hz, samples in chunks:
-        channels = samples.shape[1]
-        # inf - inf on the way is no surprise: it turns NaN, which the next lines report.
-        with np.errstate(all="ignore"):
-            mono = samples @ np.full(channels, 1 / channels, np.float32) if channels > 1 else samples[:, 0]
-            loudest = max(-mono.min(), mono.max())
-        if not loudest <= _LOUDEST:
-            first = int(np.argmin(np.abs(mono) <= _LOUDEST))
-            at_s = (start + first) / rate_hz
-            raise AudioError(f"{name}: the sample at {at_s:.3f} s is {mono[first]:g}; repair or export it again")
+        mono = _averaged(samples, name, rate_hz, start)
         start += len(mono)
         yield rate_hz, mono
+
+
+def _averaged(samples: np.ndarray, name: str, rate_hz: float, start: int) -> np.ndarray:
+    """The mean of the channels of (n, channels) samples, the first of which is number ``start``."""
+    channels = samples.shape[1]
+    # inf - inf on the way is no surprise: it turns NaN, which the next lines report.
+    with np.errstate(all="ignore"):
+        mono: np.ndarray = samples @ np.full(channels, 1 / channels, np.float32) if channels > 1 else samples[:, 0]
+        loudest = max(-mono.min(), mono.max())
+    if not loudest <= _LOUDEST:
+        first = int(np.argmin(np.abs(mono) <= _LOUDEST))
+        at_s = (start + first) / rate_hz
+        raise AudioError(f"{name}: the sample at {at_s:.3f} s is {mono[first]:g}; repair or export it again")
+    return mono
 
 
 def _resampled(chunks: Iterator[Chunk]) -> Iterator[np.ndarray]:
@@ -361,7 +371,7 @@ def _resampled(chunks: Iterator[Chunk]) -> Iterator[np.ndarray]:
             yield samples
             continue
         if stream is None:
-            stream = soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32", quality="HQ")
+            stream = _resampler(rate_hz)
         ready = stream.resample_chunk(np.ascontiguousarray(samples))
         if len(ready):
             yield ready
@@ -369,3 +379,65 @@ def _resampled(chunks: Iterator[Chunk]) -> Iterator[np.ndarray]:
         rest = stream.resample_chunk(np.empty(0, np.float32), last=True)
         if len(rest):
             yield rest
+
+
+def _resampler(rate_hz: float) -> soxr.ResampleStream:
+    return soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32", quality="HQ")
+
+
+class Stream:
+    """Audio that arrives in pieces as mono samples at 16 kHz: the same samples as `blocks`, whatever the pieces.
+
+    Attributes:
+        delay_s: How much sound at most is held back by resampling; 0 at 16 kHz.
+
+    Raises:
+        AudioError: A rate that is not read, or no channel.
+    """
+
+    def __init__(self, rate_hz: float = RATE_HZ, channels: int = 1) -> None:
+        if channels < 1:
+            raise AudioError(f"live audio: has {channels} channels; it must have one or more")
+        _block_frames("live audio", rate_hz, channels, 1.0)
+        self.rate_hz, self.channels = rate_hz, channels
+        self._taken = 0
+        self._resampler = None if rate_hz == RATE_HZ else _resampler(rate_hz)
+        self.delay_s = 0.0 if rate_hz == RATE_HZ else _resampling_delay_s(rate_hz)
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Take (n,) or (n, channels) samples as `blocks` takes arrays; give the float32 samples that are ready.
+
+        Raises:
+            AudioError: Another shape or type, or a sample that is NaN, infinite or absurdly large; nothing of
+                ``samples`` is then taken.
+        """
+        table = np.asarray(samples)
+        if table.ndim == 1 and self.channels == 1:
+            table = table[:, None]
+        if table.ndim != 2 or table.shape[1] != self.channels:
+            shape = "(n,) or (n, 1)" if self.channels == 1 else f"(n, {self.channels})"
+            raise AudioError(f"live audio: has shape {np.shape(samples)}; it must be {shape}")
+        table = _as_float(table, "live audio")
+        if not len(table):
+            return np.empty(0, np.float32)
+        mono = _averaged(table, "live audio", self.rate_hz, self._taken)
+        self._taken += len(mono)
+        return mono if self._resampler is None else self._resampler.resample_chunk(np.ascontiguousarray(mono))
+
+    def finish(self) -> np.ndarray:
+        """Give what resampling held back."""
+        empty = np.empty(0, np.float32)
+        return empty if self._resampler is None else self._resampler.resample_chunk(empty, last=True)
+
+
+@cache
+def _resampling_delay_s(rate_hz: float) -> float:
+    """What a resampler holds back at most, tried out on seconds of silence: it works in blocks of its own choice."""
+    step = max(1, round(_PROBE_STEP_S * rate_hz))
+    resampler, silence = _resampler(rate_hz), np.zeros(step, np.float32)
+    given = 0
+    held_s = []
+    for pushed in range(step, round(_PROBE_S * rate_hz), step):
+        given += len(resampler.resample_chunk(silence))
+        held_s.append(pushed / rate_hz - given / RATE_HZ)
+    return max(held_s)

@@ -33,7 +33,7 @@ class Trace:
     """Values of one or more targets over time.
 
     Attributes:
-        time_s: Start of each frame in seconds, shape (T,), T > 0, increasing.
+        time_s: Start of each frame in seconds, shape (T,), increasing; T is 0 where a stream has nothing new to say.
         values: Shape (T, targets), float32 or float64, finite, in ``unit_range``'s units.
         targets: Name of each column of ``values``.
         spread: Standard deviation of each value, shape (T, targets), or None where unknown.
@@ -70,8 +70,8 @@ class Trace:
         object.__setattr__(self, name, value)  # the way to normalise a field of a frozen dataclass
 
     def _check_shapes(self) -> None:
-        if self.time_s.ndim != 1 or not len(self.time_s):
-            raise TraceError(f"time_s has shape {self.time_s.shape}; it must be (T,) with at least one frame")
+        if self.time_s.ndim != 1:
+            raise TraceError(f"time_s has shape {self.time_s.shape}; it must be (T,)")
         expected = (len(self.time_s), len(self.targets))
         for name, table in (("values", self.values), ("spread", self.spread)):
             if table is not None and table.shape != expected:
@@ -112,16 +112,22 @@ class Trace:
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the start of the first frame to the end of the last."""
-        return float(self.time_s[-1] - self.time_s[0] + self.frame_s)
+        """Seconds from the start of the first frame to the end of the last; 0 without frames."""
+        return 0.0 if not len(self) else float(self.time_s[-1] - self.time_s[0] + self.frame_s)
 
     @property
     def _time_digits(self) -> int:
         # A frame that is no whole number of hundredths would collapse onto its neighbour with two decimals.
-        return 2 if np.abs(self.time_s - self.time_s.round(2)).max() < 1e-6 else 6
+        return 2 if np.abs(self.time_s - self.time_s.round(2)).max(initial=0.0) < 1e-6 else 6
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Describe each target by its mean, standard deviation (N), minimum and maximum over the frames."""
+        """Describe each target by its mean, standard deviation (N), minimum and maximum over the frames.
+
+        Raises:
+            TraceError: There are no frames.
+        """
+        if not len(self):
+            raise TraceError("a trace without frames has no summary; ask for it once there are some")
         return {
             target: {
                 "mean": float(values.mean()),

@@ -12,11 +12,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
-from emotrace.features.logmel import BINS, FLOOR, Floats
+from emotrace.features.logmel import BINS, FLOOR, HOP_RATE_HZ, STACK, Floats
 
 SD_FLOOR = 1e-2
 """Below this a bin is constant, and dividing by its SD would only blow up rounding."""
+
+MEMORY_S = 300.0
+"""How far back running statistics reach: five minutes, the length of the recordings that networks are trained on."""
 
 _STEP = 0.5
 _LOWEST = float(np.log(FLOOR))
@@ -40,7 +44,7 @@ class Statistics:
         """Add (m, bins) rows."""
         if not len(rows):
             return self
-        levels = ((rows.mean(axis=1) - _LOWEST) / _STEP).astype(np.intp).clip(0, _STEPS - 1)
+        levels = _levels(rows)
         order = np.argsort(levels, kind="stable")
         ordered = rows[order]
         present, starts = np.unique(levels[order], return_index=True)
@@ -74,14 +78,22 @@ class Statistics:
         return float(count), mean, np.maximum(variance, 0.0)
 
     def _first_step(self, range_db: float) -> int:
-        sounding = self.counts.copy()
-        sounding[0] = 0
-        if not sounding.any():
-            return 0
-        from_top = np.cumsum(sounding[::-1])
-        loud = _STEPS - 1 - int(np.searchsorted(from_top, _LOUD_SHARE * from_top[-1]))
-        nepers = range_db * np.log(10) / 10
-        return max(1, loud - round(nepers / _STEP))
+        return int(_first_steps(self.counts[None], range_db)[0])
+
+
+def _levels(rows: Floats) -> NDArray[np.intp]:
+    """The step of level of each row, (m,)."""
+    return ((rows.mean(axis=1) - _LOWEST) / _STEP).astype(np.intp).clip(0, _STEPS - 1)
+
+
+def _first_steps(counts: np.ndarray, range_db: float) -> NDArray[np.intp]:
+    """Lowest level that is no pause, (n,), for n histograms of levels, (n, steps)."""
+    sounding = counts.copy()
+    sounding[:, 0] = 0
+    from_top = np.cumsum(sounding[:, ::-1], axis=1)
+    louder = (from_top < _LOUD_SHARE * from_top[:, -1:]).sum(axis=1)
+    first = np.maximum(1, _STEPS - 1 - louder - round(range_db * np.log(10) / 10 / _STEP))
+    return np.where(from_top[:, -1] > 0, first, 0)
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,8 @@ class Normalisation:
         prior_s: seconds of training speech that the recording's own statistics are weighed against.
         prior_mean: (40,) mean of the training speech; only its shape counts, its level is the recording's own.
         prior_sd: (40,) SD of the training speech.
+        running: each frame by what was heard up to it, as live, and not by the whole recording.
+        memory_s: what was heard this long ago has 1/e of its weight in running statistics; 0 forgets nothing.
     """
 
     range_db: float | None = None
@@ -101,20 +115,28 @@ class Normalisation:
     prior_s: float = 0.0
     prior_mean: tuple[float, ...] = ()
     prior_sd: tuple[float, ...] = ()
+    running: bool = False
+    memory_s: float = MEMORY_S
 
     def scale(self, statistics: Statistics) -> tuple[Floats, Floats]:
         """Mean (40,) and SD (40,) to normalise with, given what is known of the speaker or recording."""
         count, mean, variance = statistics.moments(self.range_db)
+        return self.scale_of(np.array([count]), mean, variance)
+
+    def scale_of(self, count: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[Floats, Floats]:
+        """The same from numbers of rows (..., 1), means (..., 40) and variances (..., 40)."""
         if self.prior_s and self.prior_mean:
             mean, variance = self._drawn_to_prior(count, mean, variance)
         sd = np.sqrt(variance)
         return mean.astype(np.float32), np.where(sd < SD_FLOOR, 1.0, sd).astype(np.float32)
 
-    def _drawn_to_prior(self, count: float, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn_to_prior(
+        self, count: np.ndarray, mean: np.ndarray, variance: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         prior_mean, prior_sd = np.array(self.prior_mean), np.array(self.prior_sd)
         own = count / (count + 100.0 * self.prior_s)
         # The median: of a telephone's bins nearly half are empty, and tell nothing of how loud the recording is.
-        level = np.median(mean - prior_mean) if count else 0.0
+        level = np.where(count > 0, np.median(mean - prior_mean, axis=-1, keepdims=True), 0.0)
         return own * mean + (1 - own) * (prior_mean + level), own * variance + (1 - own) * prior_sd**2
 
     def apply(self, rows: Floats, statistics: Statistics) -> Floats:
@@ -136,6 +158,71 @@ class Normalisation:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+class Running:
+    """Normalises rows as they arrive, every frame by what was heard up to its end: the same, whatever the pieces.
+
+    Statistics start from the rule's prior and fade with its ``memory_s``, so that after hours they still follow a
+    speaker who takes over, and no sum grows without bound.
+
+    Args:
+        rule: how; its ``running`` is not asked.
+        rows_a_frame: rows that share a scale.
+        bins: values a row.
+    """
+
+    def __init__(self, rule: Normalisation, rows_a_frame: int = STACK, bins: int = BINS) -> None:
+        self.rule, self.rows_a_frame = rule, rows_a_frame
+        frame_s = rows_a_frame / HOP_RATE_HZ
+        self._fade = float(np.exp(-frame_s / rule.memory_s)) if rule.memory_s else 1.0
+        self._known = Statistics(bins)
+
+    def push(self, rows: Floats) -> Floats:
+        """Normalised copy of the (rows_a_frame * n, bins) rows of the next n frames."""
+        if not len(rows):
+            return rows.copy()
+        mean, sd = self.rule.scale_of(*self._moments(rows))
+        return self.rule.scaled(rows, *(np.repeat(part, self.rows_a_frame, axis=0) for part in (mean, sd)))
+
+    def _moments(self, rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Number of rows (n, 1), mean and variance (n, bins) of all that is known at each frame; learns the rows."""
+        steps = _levels(rows).reshape(-1, self.rows_a_frame)
+        values = rows.reshape(*steps.shape, -1).astype(np.float64)
+        counts = self._faded(_histograms(steps), self._known.counts)
+        range_db = self.rule.range_db
+        first = np.zeros(len(steps), np.intp) if range_db is None else _first_steps(counts, range_db)
+        number = np.empty((len(steps), 1))
+        sums, squares = (np.empty((len(steps), values.shape[2])) for _ in range(2))
+        for step in np.unique(first):
+            at, loud = first == step, (steps >= step).astype(np.float64)
+            number[at] = counts[at, step:].sum(axis=1, keepdims=True)
+            sums[at] = self._faded(np.einsum("fri,fr->fi", values, loud), self._known.sums[step:].sum(axis=0))[at]
+            power = np.einsum("fri,fri,fr->fi", values, values, loud)
+            squares[at] = self._faded(power, self._known.squares[step:].sum(axis=0))[at]
+        self._learn(values, steps)
+        mean = sums / number
+        return number, mean, np.maximum(squares / number - mean**2, 0.0)
+
+    def _faded(self, by_frame: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """What has come up to each frame, (n, ...), faded; ``start`` is what came before the first."""
+        return signal.lfilter([1.0], [1.0, -self._fade], by_frame, axis=0, zi=self._fade * start[None])[0]
+
+    def _learn(self, values: np.ndarray, steps: NDArray[np.intp]) -> None:
+        weights = np.broadcast_to(self._fade ** np.arange(len(steps))[::-1, None], steps.shape)
+        for table in (self._known.counts, self._known.sums, self._known.squares):
+            table *= self._fade ** len(steps)
+        for step in np.unique(steps):
+            at = steps == step
+            self._known.counts[step] += weights[at].sum()
+            self._known.sums[step] += weights[at] @ values[at]
+            self._known.squares[step] += weights[at] @ values[at] ** 2
+
+
+def _histograms(steps: NDArray[np.intp]) -> np.ndarray:
+    """How many rows of each frame have which level: (n, rows) to (n, steps)."""
+    places = steps + _STEPS * np.arange(len(steps))[:, None]
+    return np.bincount(places.ravel(), minlength=_STEPS * len(steps)).reshape(-1, _STEPS).astype(np.float64)
 
 
 def normalise(rows: Floats, speakers: NDArray[np.str_] | None = None, rule: Normalisation | None = None) -> Floats:

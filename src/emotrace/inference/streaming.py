@@ -1,0 +1,175 @@
+"""Traces of sound while it arrives: every frame as soon as what the networks look ahead to has been heard.
+
+All parts keep a state and work frame by frame, so that how the sound was cut into pieces does not show in the trace:
+the resampler, the filter bank, the running normalisation (:class:`emotrace.features.normalisation.Running`), and the
+networks.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from emotrace import audio, features
+from emotrace.errors import EmotraceError, ModelError
+from emotrace.features import logmel
+from emotrace.features.logmel import HOP_S, STACK, WINDOW_S
+from emotrace.features.normalisation import Running
+from emotrace.inference import model as saved
+from emotrace.trace import FRAME_S, Trace
+
+MODEL = "downup"
+_FRAMES_A_RUN = 25
+
+
+class Stream:
+    """Arousal and valence of sound that arrives in pieces of any size.
+
+    Every frame of 40 ms is normalised by what was heard up to it, and given once, when it is final. The frame that
+    starts at ``time_s`` is given at the latest by the push that completes the sound up to ``time_s + latency_s``.
+
+    Args:
+        model: a shipped model's name, a model's folder, or a loaded model. Any model works; one that looks far ahead
+            answers late, and says so.
+        rate_hz: sample rate of the sound; what is not 16 kHz is resampled.
+        channels: columns of the samples; they are averaged.
+
+    Attributes:
+        model: the loaded model.
+        latency_s: from the start of a frame to the sound that must have been heard for it: the network's look-ahead,
+            the frame itself, the overlap of its last window, and what resampling holds back at most. Computing comes
+            on top.
+        frames: given so far.
+
+    Raises:
+        AudioError: a rate that is not read, or no channel.
+        ModelError: there is no such model, or its front end knows no streams.
+    """
+
+    def __init__(
+        self, model: str | Path | saved.Model = MODEL, rate_hz: float = audio.RATE_HZ, channels: int = 1
+    ) -> None:
+        self.model = model if isinstance(model, saved.Model) else saved.load(model)
+        self._sound = audio.Stream(rate_hz, channels)
+        self._rows = _front_end(self.model)
+        self._normalise = Running(self.model.rule)
+        self._networks: _Networks = _Sliding(self.model)
+        self._waiting = np.empty((0, features.get(self.model.front_end).bins), np.float32)
+        self._finished = False
+        self.frames = 0
+        self.latency_s = self._networks.latency_frames * FRAME_S + WINDOW_S - HOP_S + self._sound.delay_s
+
+    @property
+    def time_s(self) -> float:
+        """Where the next frame starts."""
+        return self.frames * FRAME_S
+
+    def push(self, samples: np.ndarray) -> Trace:
+        """Take sound, give the frames that are now final.
+
+        Args:
+            samples: (n,) or (n, channels): floats in [-1, 1], or int16, int32 or uint8, which are scaled; n may be 0.
+
+        Returns:
+            The next frames, often none: a trace may have no frames. Its times go on from those of the last trace.
+
+        Raises:
+            AudioError: samples of another shape or type, or one that is NaN or infinite, with its time; nothing of
+                ``samples`` is then taken, and the stream goes on with the next push.
+            EmotraceError: the stream is finished.
+        """
+        self._check_open()
+        rows = self._rows.push(self._sound.push(samples))
+        return self._trace(list(self._networks.push(self._normalised(rows))))
+
+    def finish(self) -> Trace:
+        """End the stream: give the frames that waited for what was to come.
+
+        Returns:
+            The rest; together with all before, floor(n / 640) frames, n the samples at 16 kHz.
+
+        Raises:
+            EmotraceError: the stream is finished already.
+        """
+        self._check_open()
+        self._finished = True
+        rows = np.concatenate([self._rows.push(self._sound.finish()), self._rows.finish()])
+        return self._trace([*self._networks.push(self._normalised(rows)), *self._networks.finish()])
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise EmotraceError("this stream is finished; start a new one")
+
+    def _normalised(self, rows: np.ndarray) -> np.ndarray:
+        """Normalised features (m, size) of the frames that these rows complete."""
+        rows = np.concatenate([self._waiting, rows])
+        whole = len(rows) // STACK * STACK
+        self._waiting = rows[whole:].copy()
+        return self._normalise.push(rows[:whole]).reshape(whole // STACK, STACK * rows.shape[1])
+
+    def _trace(self, members: list[np.ndarray]) -> Trace:
+        """The next frames, of traces (members, n, targets) that follow each other."""
+        targets = tuple(target.name for target in self.model.targets)
+        table = np.concatenate(members or [np.empty((2, 0, len(targets)), np.float32)], axis=1)
+        first, self.frames = self.frames, self.frames + table.shape[1]
+        return Trace(
+            np.arange(first, self.frames) * FRAME_S,
+            np.clip(table.mean(axis=0), -1, 1),
+            targets=targets,
+            spread=table.std(axis=0, ddof=min(1, len(table) - 1)),
+        )
+
+
+def _front_end(model: saved.Model) -> logmel.Stream:
+    module = features.get(model.front_end)
+    if not hasattr(module, "Stream"):
+        raise ModelError(f"model {model.name}: its front end {model.front_end} knows no streams; choose another model")
+    stream: logmel.Stream = module.Stream()
+    return stream
+
+
+class _Networks(Protocol):
+    """The networks of a model, fed bit by bit.
+
+    Attributes:
+        latency_frames: from the start of a frame to the end of the last one that must be there for it.
+    """
+
+    latency_frames: int
+
+    def push(self, normalised: np.ndarray) -> Iterator[np.ndarray]:
+        """Take (m, size) features, give every member's trace of what is now final, (members, n, targets) in parts."""
+
+    def finish(self) -> Iterator[np.ndarray]:
+        """Give the rest, with nothing after it."""
+
+
+class _Sliding:
+    """Any networks, evaluated a second or a grid step at a time with all around that they see."""
+
+    def __init__(self, model: saved.Model) -> None:
+        self._model = model
+        grid = model.grid_frames
+        self._step = -(-_FRAMES_A_RUN // grid) * grid
+        before, self._after = model.reach
+        self._before = -(-before // grid) * grid
+        self.latency_frames = self._step + self._after
+        self._known = np.empty((0, features.get(model.front_end).size), np.float32)
+        self._given = 0
+
+    def push(self, normalised: np.ndarray) -> Iterator[np.ndarray]:
+        self._known = np.concatenate([self._known, normalised])
+        while len(self._known) >= self._given + self._step + self._after:
+            yield self._run(self._given + self._step)
+
+    def finish(self) -> Iterator[np.ndarray]:
+        if len(self._known) > self._given:
+            yield self._run(len(self._known))
+
+    def _run(self, stop: int) -> np.ndarray:
+        """The trace from what is given up to ``stop``; forgets the frames that nothing after it sees."""
+        members = self._model.members(self._known[: stop + self._after])[:, self._given : stop]
+        forgotten = max(0, stop - self._before)
+        self._known, self._given = self._known[forgotten:], stop - forgotten
+        return members
