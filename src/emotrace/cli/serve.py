@@ -47,4 +47,6 @@ def serve(
         text = f'serving needs {error.name}, which is not installed; run: pip install "emotrace[web]"'
         raise EmotraceError(text) from None
     limits = Limits(max_mb=max_mb, max_minutes=max_minutes, workers=workers, queue=queue, streams=streams)
-    serving.serve(host, port, limits, model, token, hosts, lambda url: click.echo(f"emotrace is at {url}  (Ctrl-C ends it)"))
+    serving.serve(
+        host, port, limits, model, token, hosts, lambda url: click.echo(f"emotrace is at {url}  (Ctrl-C ends it)")
+    )

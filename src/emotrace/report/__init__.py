@@ -35,9 +35,9 @@ SOUND_LIMIT_S = 3600.0
 
 WAVEFORM_BINS = 2000
 
-# With these libsndfile writes 32 kbit/s: 0.24 MB a minute, speech still sounds like itself. Why MP3: every browser plays
-# it, Safari only lately plays Opus in Ogg, FLAC is four times larger. Why a constant rate: a browser seeks in a variable
-# one by estimate, and the cursor would drift away from the sound.
+# With these libsndfile writes 32 kbit/s: 0.24 MB a minute, speech still sounds like itself. Why MP3: every browser
+# plays it, Safari only lately plays Opus in Ogg, FLAC is four times larger. Why a constant rate: a browser seeks in a
+# variable one by estimate, and the cursor would drift away from the sound. (The encoder's delay, 0.07 s, stays.)
 _MP3: dict[str, Any] = {
     "format": "MP3",
     "subtype": "MPEG_LAYER_III",
@@ -194,11 +194,11 @@ def _page(template: str, data: object, scripts: Sequence[str], **values: Any) ->
 
 
 def _environment() -> jinja2.Environment:
-    jinja2 = _web_package("jinja2")
-    environment: jinja2.Environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    templates = _web_package("jinja2")
+    environment: jinja2.Environment = templates.Environment(
+        loader=templates.FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"clock": clock, "signed": "{:+.2f}".format, "points": _points}
+    environment.filters |= {"clock": clock, "signed": _signed, "points": _points}
     return environment
 
 
@@ -207,6 +207,11 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _signed(value: float) -> str:
+    # Adding zero turns -0.0 into 0.0.
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
 
 
 def _points(values: Sequence[float], unit_range: Sequence[float]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable
 from enum import StrEnum
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -18,19 +19,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
-import emotrace
 from emotrace import report
 from emotrace.inference import model as saved
 from emotrace.server import desk, live
 from emotrace.server.counts import Counts
 from emotrace.server.guard import Guard
 from emotrace.server.limits import Limits
-from emotrace.server.work import MEDIA_TYPES, Refusal
+from emotrace.server.work import MEDIA_TYPES, RefusalError
 
 PAGES = Path(__file__).parent / "pages"
 
-Kind = StrEnum("Kind", {kind: kind for kind in MEDIA_TYPES})
-"""The forms of an answer."""
+
+class Kind(StrEnum):
+    """The forms of an answer, the keys of `MEDIA_TYPES`."""
+
+    JSON = "json"
+    CSV = "csv"
+    PNG = "png"
+    HTML = "html"
 
 
 class Problem(BaseModel):
@@ -100,12 +106,14 @@ def create(
 
     app = FastAPI(
         title="emotrace",
-        version=emotrace.__version__ if hasattr(emotrace, "__version__") else "0",
+        version=metadata.version("emotrace"),
         summary="Speech in, arousal and valence traces out, every 40 ms.",
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
-        responses={code: {"model": Problem, "description": text} for code, text in _WRONG.items() if code in (401, 403, 421)},
+        responses={
+            code: {"model": Problem, "description": text} for code, text in _WRONG.items() if code in (401, 403, 421)
+        },
     )
     app.add_middleware(Guard, token=token, hosts=tuple(hosts))
     _handle_errors(app)
@@ -153,8 +161,12 @@ def _plotting() -> bytes:
 
 
 def _add_trace(app: FastAPI, office: desk.Desk, models: dict[str, str], default: str) -> None:
-    forms = {200: {"content": {media: {} for media in MEDIA_TYPES.values()}, "description": "The trace"}}
-    wrong = {code: {"model": Problem, "description": text} for code, text in _WRONG.items()}
+    forms: dict[int | str, dict[str, Any]] = {
+        200: {"content": {media: {} for media in MEDIA_TYPES.values()}, "description": "The trace"}
+    }
+    wrong: dict[int | str, dict[str, Any]] = {
+        code: {"model": Problem, "description": text} for code, text in _WRONG.items()
+    }
 
     @app.post(
         "/v1/trace",
@@ -167,15 +179,17 @@ def _add_trace(app: FastAPI, office: desk.Desk, models: dict[str, str], default:
         request: Request,
         kind: Annotated[Kind | None, Query(alias="format", description="Wins over the Accept header")] = None,
         model: Annotated[str, Query(description="One of those that /v1/about lists")] = default,
-        name: Annotated[str | None, Query(max_length=400, description="The recording's, for a body that states none")] = None,
+        name: Annotated[
+            str | None, Query(max_length=400, description="The recording's, for a body that states none")
+        ] = None,
         waveform: Annotated[int, Query(ge=0, le=10_000, description="Parts of the sound's envelope in JSON")] = 0,
     ) -> Response:
         """Send audio of any common kind, as the body or as the part `file` of a form; nothing of it is kept."""
         form = kind.value if kind else accepted(request.headers.get("accept", "*/*"))
         if form is None:
-            raise Refusal(406, f"the forms of an answer are {', '.join(MEDIA_TYPES.values())}")
+            raise RefusalError(406, f"the forms of an answer are {', '.join(MEDIA_TYPES.values())}")
         if model not in models:
-            raise Refusal(422, f"{model[:80]!r}: no model of that name; there is {', '.join(models)}")
+            raise RefusalError(422, f"{model[:80]!r}: no model of that name; there is {', '.join(models)}")
         status = 500
         try:
             with office.place():
@@ -183,7 +197,7 @@ def _add_trace(app: FastAPI, office: desk.Desk, models: dict[str, str], default:
                     called = desk.plain_name(name or stated)
                     body = await office.answer(file, called, form, models[model], waveform, _leaving(request))
             status = 200
-        except (Refusal, HTTPException, desk.Busy) as refused:
+        except (RefusalError, HTTPException, desk.BusyError) as refused:
             status = getattr(refused, "status", getattr(refused, "status_code", 429))
             raise
         finally:
@@ -231,12 +245,12 @@ def _quality(part: str, media: str) -> tuple[int, float]:
 
 
 def _handle_errors(app: FastAPI) -> None:
-    @app.exception_handler(Refusal)
-    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+    @app.exception_handler(RefusalError)
+    async def refused(request: Request, refusal: RefusalError) -> JSONResponse:
         return _problem(refusal.status, str(refusal))
 
-    @app.exception_handler(desk.Busy)
-    async def busy(request: Request, error: desk.Busy) -> JSONResponse:
+    @app.exception_handler(desk.BusyError)
+    async def busy(request: Request, error: desk.BusyError) -> JSONResponse:
         text = f"no room for another recording now; try again in {error.retry_after_s} s"
         return _problem(429, text, {"retry-after": str(error.retry_after_s)})
 

@@ -20,13 +20,13 @@ from starlette.types import Message, Receive
 from emotrace.server import work
 from emotrace.server.counts import Counts
 from emotrace.server.limits import Limits
-from emotrace.server.work import Refusal
+from emotrace.server.work import RefusalError
 
 _FORM_SLACK = 65536
 _NAME_LETTERS = 120
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """No room for another recording; `retry_after_s` says when to come back."""
 
     def __init__(self, retry_after_s: int) -> None:
@@ -55,10 +55,10 @@ class Desk:
         """Room for one recording from its first byte on.
 
         Raises:
-            Busy: There is none.
+            BusyError: There is none.
         """
         if self.inside >= self.limits.workers + self.limits.queue:
-            raise Busy(max(1, math.ceil(self.inside / self.limits.workers * self._usual_s)))
+            raise BusyError(max(1, math.ceil(self.inside / self.limits.workers * self._usual_s)))
         self.inside += 1
         self.counts.inside.set(self.inside)
         try:
@@ -81,7 +81,7 @@ class Desk:
             gone: Returns when the client has left.
 
         Raises:
-            Refusal: No trace can be made of it.
+            RefusalError: No trace can be made of it.
             ClientDisconnect: Nobody waits for the answer any more.
         """
         job = asyncio.ensure_future(self._worked(file, name, kind, model, bins))
@@ -102,18 +102,18 @@ class Desk:
             arguments = (_source(file), name, kind, model, self.limits.max_s, bins)
             try:
                 async with asyncio.timeout(self.limits.timeout_s):
-                    answer = await to_process.run_sync(
-                        work.work, *arguments, cancellable=True, limiter=self._processes
-                    )
+                    answer = await to_process.run_sync(work.work, *arguments, cancellable=True, limiter=self._processes)
             except TimeoutError:
-                raise Refusal(503, f"{name}: took longer than {self.limits.timeout_s:g} s; give a shorter one") from None
+                raise RefusalError(
+                    503, f"{name}: took longer than {self.limits.timeout_s:g} s; give a shorter one"
+                ) from None
             except BrokenWorkerProcess:
-                raise Refusal(422, f"{name}: its decoder crashed; convert it to WAV or FLAC") from None
+                raise RefusalError(422, f"{name}: its decoder crashed; convert it to WAV or FLAC") from None
         took_s = time.monotonic() - began
         self._usual_s += 0.2 * (took_s - self._usual_s)
         self.counts.work_s.observe(took_s)
         if isinstance(answer[0], int):
-            raise Refusal(answer[0], str(answer[1]))
+            raise RefusalError(answer[0], str(answer[1]))
         self.counts.audio_s.inc(float(answer[1]))
         return answer[0]
 
@@ -140,7 +140,7 @@ async def upload(request: Request, limits: Limits) -> AsyncIterator[tuple[IO[byt
         The file, and its name where the form states one.
 
     Raises:
-        Refusal: Too large (413), too slow (408), or a form without a file (422).
+        RefusalError: Too large (413), too slow (408), or a form without a file (422).
         starlette.exceptions.HTTPException: A malformed form (400).
         ClientDisconnect: The client left in the middle.
     """
@@ -152,7 +152,7 @@ async def upload(request: Request, limits: Limits) -> AsyncIterator[tuple[IO[byt
         async with bounded.form(max_files=1, max_fields=8) as form:
             part = form.get("file")
             if not isinstance(part, UploadFile):
-                raise Refusal(422, "the form has no file; send the recording as its part 'file'")
+                raise RefusalError(422, "the form has no file; send the recording as its part 'file'")
             if isinstance(part.file, SpooledTemporaryFile):
                 part.file.rollover()
             yield part.file, part.filename
@@ -172,7 +172,7 @@ def _bounded(receive: Receive, limits: Limits) -> Receive:
             async with asyncio.timeout(max(0.0, min(limits.idle_s, deadline - time.monotonic()))):
                 message = await receive()
         except TimeoutError:
-            raise Refusal(408, "the recording came too slowly; send it again") from None
+            raise RefusalError(408, "the recording came too slowly; send it again") from None
         total += len(message.get("body", b""))
         if total > limits.max_bytes + _FORM_SLACK:
             raise _too_large(limits)
@@ -181,8 +181,10 @@ def _bounded(receive: Receive, limits: Limits) -> Receive:
     return bounded
 
 
-def _too_large(limits: Limits) -> Refusal:
-    return Refusal(413, f"the recording is larger than {limits.max_mb:g} MB, the most that is taken; compress or cut it")
+def _too_large(limits: Limits) -> RefusalError:
+    return RefusalError(
+        413, f"the recording is larger than {limits.max_mb:g} MB, the most that is taken; compress or cut it"
+    )
 
 
 def plain_name(name: str | None) -> str:

@@ -35,8 +35,8 @@ _HEADERS = {
 class Guard:
     """ASGI middleware that refuses strangers and adds the security headers.
 
-    - A ``Host`` that is neither an address nor a known name is a page that had its own name resolve to this machine (DNS
-      rebinding): 421.
+    - A ``Host`` that is neither an address nor a known name is a page that had its own name resolve to this machine
+      (DNS rebinding): 421.
     - An ``Origin`` other than the host that is spoken to is another site's page, which browsers let open WebSockets and
       post forms: 403. Programs send none.
     - Where there is a token it must come as ``Authorization: Bearer``, or as the cookie that ``/?token=`` sets: 401.
@@ -48,6 +48,7 @@ class Guard:
         self.hosts = {"localhost", *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for the application, or let it answer."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return

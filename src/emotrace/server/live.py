@@ -1,11 +1,11 @@
 """Live traces over a WebSocket: sound in, frames out, as one speaks.
 
 The client's first message is JSON: ``{"rate_hz": 48000, "format": "s16le", "model": "downup"}`` (``format`` may be
-``f32le``; ``model`` may be left out). The server answers ``{"type": "ready", ...}`` with targets, scale and latency. Then
-binary messages are mono samples, little-endian; each answer ``{"type": "trace", "time_s": [...], ...}`` holds the frames
-that are new. ``{"type": "finish"}`` asks for the rest; it ends with ``{"type": "end"}`` and close code 1000. What goes
-wrong is ``{"type": "error", "detail": ...}`` and a close code: 1003 for what is no such message, 1007 for bad sound, 1008
-for silence or a client that does not read, 1009 for too long a stream, 1013 where there is no room.
+``f32le``; ``model`` may be left out). The server answers ``{"type": "ready", ...}`` with targets, scale and latency.
+Then binary messages are mono samples, little-endian; each answer ``{"type": "trace", "time_s": [...], ...}`` holds the
+frames that are new. ``{"type": "finish"}`` asks for the rest; it ends with ``{"type": "end"}`` and close code 1000.
+What goes wrong is ``{"type": "error", "detail": ...}`` and a close code: 1003 for what is no such message, 1007 for bad
+sound, 1008 for silence or a client that does not read, 1009 for too long a stream, 1013 where there is no room.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from emotrace.server.counts import Counts
 from emotrace.server.limits import Limits
 from emotrace.trace import FRAME_S, Trace
 
-_FORMATS = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+_FORMATS: dict[str, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 _START_S = 10.0
 
 
@@ -39,7 +39,7 @@ class Start(BaseModel):
     model: str | None = None
 
 
-class _Ending(Exception):
+class _EndingError(Exception):
     """A stream that must end, with what to tell its client."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -65,7 +65,7 @@ class Talks:
         code = 1006
         try:
             code = await self._admitted(socket, models, default)
-        except _Ending as ending:
+        except _EndingError as ending:
             code = ending.code
             await self._close(socket, ending)
         except (WebSocketDisconnect, RuntimeError):
@@ -75,7 +75,9 @@ class Talks:
 
     async def _admitted(self, socket: WebSocket, models: dict[str, str], default: str) -> int:
         if self._open >= self._limits.streams:
-            raise _Ending(1013, f"no room for another live stream ({self._limits.streams} are open); try again later")
+            raise _EndingError(
+                1013, f"no room for another live stream ({self._limits.streams} are open); try again later"
+            )
         self._open += 1
         self._counts.streams.set(self._open)
         try:
@@ -88,7 +90,7 @@ class Talks:
         start = _start(await self._received(socket, _START_S))
         name = start.model or (MODEL if MODEL in models else default)
         if name not in models:
-            raise _Ending(1003, f"{name[:80]!r}: no model of that name; there is {', '.join(models)}")
+            raise _EndingError(1003, f"{name[:80]!r}: no model of that name; there is {', '.join(models)}")
         stream = await self._thread(self._stream, name, models[name], start.rate_hz)
         await self._send(socket, _ready(stream))
         heard_s = 0.0
@@ -96,7 +98,9 @@ class Talks:
             samples = _samples(message["bytes"], start.format)
             heard_s += len(samples) / start.rate_hz
             if heard_s > self._limits.max_s:
-                raise _Ending(1009, f"a stream lasts {self._limits.max_minutes:g} minutes at most; start a new one")
+                raise _EndingError(
+                    1009, f"a stream lasts {self._limits.max_minutes:g} minutes at most; start a new one"
+                )
             self._counts.stream_audio_s.inc(len(samples) / start.rate_hz)
             await self._send_trace(socket, await self._thread(stream.push, samples))
         _check_finish(message)
@@ -114,14 +118,14 @@ class Talks:
         try:
             return await to_thread.run_sync(partial(act, *arguments), limiter=self._threads)
         except EmotraceError as error:
-            raise _Ending(1007, str(error)) from None
+            raise _EndingError(1007, str(error)) from None
 
     async def _received(self, socket: WebSocket, patience_s: float) -> Any:
         try:
             async with asyncio.timeout(patience_s):
                 message = await socket.receive()
         except TimeoutError:
-            raise _Ending(1008, f"nothing was heard for {patience_s:g} s; start a new stream") from None
+            raise _EndingError(1008, f"nothing was heard for {patience_s:g} s; start a new stream") from None
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1006))
         return message
@@ -136,9 +140,9 @@ class Talks:
             async with asyncio.timeout(self._limits.idle_s):
                 await socket.send_text(json.dumps(answer))
         except TimeoutError:
-            raise _Ending(1008, "answers are not being read; start a new stream") from None
+            raise _EndingError(1008, "answers are not being read; start a new stream") from None
 
-    async def _close(self, socket: WebSocket, ending: _Ending) -> None:
+    async def _close(self, socket: WebSocket, ending: _EndingError) -> None:
         try:
             async with asyncio.timeout(1):
                 await socket.send_text(json.dumps({"type": "error", "detail": ending.text}))
@@ -154,7 +158,7 @@ def _start(message: dict[str, Any]) -> Start:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "first message"
         example = '{"rate_hz": 48000, "format": "s16le"}'
-        raise _Ending(1003, f"{where}: {first['msg']}; a stream begins with JSON such as {example}") from None
+        raise _EndingError(1003, f"{where}: {first['msg']}; a stream begins with JSON such as {example}") from None
 
 
 def _check_finish(message: dict[str, Any]) -> None:
@@ -163,13 +167,13 @@ def _check_finish(message: dict[str, Any]) -> None:
     except ValueError:
         finish = False
     if not finish:
-        raise _Ending(1003, 'a message is samples, or {"type": "finish"} at the end')
+        raise _EndingError(1003, 'a message is samples, or {"type": "finish"} at the end')
 
 
 def _samples(data: bytes, form: str) -> np.ndarray:
     kind = _FORMATS[form]
     if len(data) % kind.itemsize:
-        raise _Ending(1007, f"{len(data)} bytes are no whole number of {form} samples; send whole ones")
+        raise _EndingError(1007, f"{len(data)} bytes are no whole number of {form} samples; send whole ones")
     samples = np.frombuffer(data, kind)
     return samples.astype(kind.newbyteorder("="))
 

@@ -29,16 +29,19 @@ class Patient(H11Protocol):
     _due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Drop a connection beyond the most that are held."""
         super().connection_made(transport)
         if len(self.connections) > _MOST_CONNECTIONS:
             transport.abort()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
+        """See whether a request is under way now."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
         self._forget()
         super().connection_lost(exc)
 
@@ -113,4 +116,6 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise EmotraceError(f"{host}:{port}: cannot be listened at ({reason}); choose another --port or --host") from None
+        raise EmotraceError(
+            f"{host}:{port}: cannot be listened at ({reason}); choose another --port or --host"
+        ) from None

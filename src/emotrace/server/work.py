@@ -1,4 +1,4 @@
-"""What a worker process does with one recording: decode within limits, predict, and write the form that was asked for."""
+"""What a worker process does with one recording: decode within limits, predict, write the form that is asked for."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from emotrace.trace import Trace
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "png": "image/png", "html": "text/html"}
 """The forms of an answer, and how HTTP calls them."""
 
-_NAMELESS = ("audio stream: ", "audio bytes: ", "audio array: ", "the audio: ")
+_NAMELESS = ("audio stream", "audio bytes", "audio array", "the audio")
 
 
-class Refusal(EmotraceError):
+class RefusalError(EmotraceError):
     """A recording that no trace is made of.
 
     Attributes:
@@ -63,14 +63,14 @@ def work(
             chosen = _model(model_name)
             trace = predictor.predict(samples, audio.RATE_HZ, chosen)
             said = [str(each.message) for each in caught if issubclass(each.category, UserWarning)]
-            said = [_unnamed(text) for text in dict.fromkeys(said)]
+            said = [_unnamed(text, source) for text in dict.fromkeys(said)]
             return _WRITERS[kind](trace, samples, name, chosen, said, bins), len(samples) / audio.RATE_HZ
-    except Refusal as refusal:
+    except RefusalError as refusal:
         return refusal.status, str(refusal)
     except AudioFormatError as error:
-        return 415, f"{name}: {_unnamed(str(error))}"
+        return 415, f"{name}: {_unnamed(str(error), source)}"
     except EmotraceError as error:
-        return 422, f"{name}: {_unnamed(str(error))}"
+        return 422, f"{name}: {_unnamed(str(error), source)}"
 
 
 def prepare(model_name: str) -> None:
@@ -91,7 +91,7 @@ def _decoded(source: str | bytes, name: str, max_s: float, scratch: Any) -> np.n
     for block in audio.blocks(source):
         count += len(block)
         if count > max_s * audio.RATE_HZ:
-            raise Refusal(413, f"{name}: lasts longer than {max_s / 60:g} minutes, the most that is taken; cut it")
+            raise RefusalError(413, f"{name}: lasts longer than {max_s / 60:g} minutes, the most that is taken; cut it")
         block.astype(np.float32).tofile(scratch)
     if not count:
         raise AudioError("audio stream: holds no audio samples; record or export it again")
@@ -99,10 +99,10 @@ def _decoded(source: str | bytes, name: str, max_s: float, scratch: Any) -> np.n
     return np.memmap(scratch, np.float32, "r", shape=(count,))
 
 
-def _unnamed(text: str) -> str:
+def _unnamed(text: str, source: str | bytes) -> str:
     """A message without what stands for the name of a source that has none."""
-    for prefix in _NAMELESS:
-        text = text.removeprefix(prefix)
+    for name in (source, *_NAMELESS):
+        text = text.removeprefix(f"{name}: ") if isinstance(name, str) else text
     return text
 
 

@@ -22,7 +22,7 @@ const emotrace = (() => {
   }
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+  const signed = (value) => (value <= -0.005 ? "−" : "+") + Math.abs(value).toFixed(2);
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
   const capital = (word) => word[0].toUpperCase() + word.slice(1);
@@ -130,7 +130,7 @@ const emotrace = (() => {
     if (parts.speakers) axes.yaxis3 = { ...strip, domain: parts.sound ? [0.2, 0.25] : [0, 0.06] };
     return { margin: box.margin, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, annotations: poles,
       font: { family: "system-ui, sans-serif", size: 12, color: soft }, dragmode: parts.zooms && !narrow ? "zoom" : false,
-      hovermode: parts.zooms ? "x" : false, hoverlabel: { bgcolor: colour("--sheet"), bordercolor: colour("--line"), font: { color: colour("--ink") } },
+      hovermode: parts.zooms && !narrow ? "x" : false, hoverlabel: { bgcolor: colour("--sheet"), bordercolor: colour("--line"), font: { color: colour("--ink") } },
       xaxis: { range: [...range], ...ticks(range, box.plot), showgrid: false, zeroline: false, anchor: parts.sound ? "y2" : parts.speakers ? "y3" : "y",
         linecolor: colour("--line"), showline: true, ticks: "outside", ticklen: 4, tickcolor: colour("--line") }, ...axes };
   }
@@ -192,7 +192,7 @@ const emotrace = (() => {
     const start_s = told.time_s[0], end_s = start_s + told.duration_s, whole = [start_s, end_s];
     const planar = ["arousal", "valence"].every((target) => told.targets.includes(target));
     const id = `r${Math.random().toString(36).slice(2)}`;
-    let range = [...whole], at_s = start_s, box = null, frame = 0;
+    let range = [...whole], at_s = start_s, box = null, frame = 0, drawn = null;
 
     const course = make("div", { class: "course", tabindex: 0, role: "slider", "aria-label": `Position in ${told.name}`, "aria-orientation": "horizontal",
       "aria-describedby": `${id}-keys`, "aria-valuemin": start_s.toFixed(2), "aria-valuemax": end_s.toFixed(2) });
@@ -215,7 +215,7 @@ const emotrace = (() => {
     const player = make("div", { class: "player row" }, play, rate, time, open,
       make("span", { class: "row push" }, button("−", "Zoom out", () => zoom(2)), button("+", "Zoom in", () => zoom(0.5)),
         button("All", "Show the whole recording", () => look(whole))));
-    const keys = make("p", { class: "soft", id: `${id}-keys` }, "Click to jump, drag to zoom. Keys: space plays, ← → move (with Shift ten seconds), + − 0 zoom.");
+    const keys = make("p", { class: "soft", id: `${id}-keys` }, "Click to jump, drag to zoom. Keys on the plot: space plays, ← → move (with Shift ten seconds), + − 0 zoom.");
 
     container.replaceChildren(
       make("div", { class: "heading" }, make(level, { id }, told.name), make("span", { class: "soft" }, clock(told.duration_s)),
@@ -231,7 +231,7 @@ const emotrace = (() => {
     function draw() {
       box = boxOf(course);
       const traces = [...(parts.sound ? sound(told.waveform, whole) : []), ...(parts.speakers ? speakers(told, range) : []), ...lines(told, range)];
-      Plotly.react(graph, traces, layout(told, range, box, parts), CONFIG);
+      drawn = Plotly.react(graph, traces, layout(told, range, box, parts), CONFIG);
       if (planar) drawPlane(map, told);
       cursor.style.top = `${box.margin.t}px`;
       cursor.style.height = `${course.clientHeight - box.margin.t - box.margin.b}px`;
@@ -359,20 +359,22 @@ const emotrace = (() => {
       watcher.disconnect();
       dark.removeEventListener("change", draw);
       window.removeEventListener("pointerup", release, true);
-      [graph, map].forEach((each) => Plotly.purge(each));
       container.remove();
+      drawn.then(() => [graph, map].forEach((each) => Plotly.purge(each)));
     } };
   }
 
-  /* The last minute of a trace that is still growing. */
-  function live(container, ready, window_s = 60) {
+  /* The last minute, or half of one where there is little room, of a trace that is still growing. */
+  function live(container, ready) {
     const told = { unit_range: ready.unit_range, targets: ready.targets, frame_s: ready.frame_s, time_s: [] };
     for (const target of ready.targets) told[target] = [], told[`${target}_sd`] = [];
     const heard = { at_s: [], low: [], high: [] };
+    let drawn = Promise.resolve();
     const course = make("div", { class: "course", role: "img", "aria-label": "The traces of what is being said" }), graph = make("div");
     graph.style.height = "100%";
     course.append(graph);
     container.replaceChildren(key(told), course);
+    const window_s = boxOf(course).width < 520 ? 30 : 60;
 
     function forget(before_s) {
       const gone = told.time_s.findIndex((at) => at >= before_s), silent = heard.at_s.findIndex((at) => at >= before_s);
@@ -387,14 +389,14 @@ const emotrace = (() => {
       const edge = { x: heard.at_s, mode: "lines", line: { width: 0.6, color: colour("--wave") }, yaxis: "y2", hoverinfo: "skip" };
       const waves = [{ ...edge, y: heard.low }, { ...edge, y: heard.high, fill: "tonexty", fillcolor: colour("--wave") }];
       const traces = told.time_s.length ? [...waves, ...lines(told, range)] : waves;
-      Plotly.react(graph, traces, layout(told, range, boxOf(course), { sound: true, loudest, zooms: false }), { ...CONFIG, staticPlot: true });
+      drawn = Plotly.react(graph, traces, layout(told, range, boxOf(course), { sound: true, loudest, zooms: false }), { ...CONFIG, staticPlot: true });
     }
 
     return { draw,
       push: (part) => { for (const name of Object.keys(told)) if (Array.isArray(part[name]) && name !== "targets") told[name].push(...part[name]); },
       hear: (at_s, low, high) => { heard.at_s.push(at_s); heard.low.push(low); heard.high.push(high); },
       last: () => told.time_s.length ? told.time_s[told.time_s.length - 1] + told.frame_s : 0,
-      remove: () => { Plotly.purge(graph); container.replaceChildren(); } };
+      remove: () => { container.replaceChildren(); drawn.then(() => Plotly.purge(graph)); } };
   }
 
   /* Let the headings of a table sort it. */

@@ -87,8 +87,9 @@
     } catch (error) {
       line.classList.add("bad");
       line.querySelector("progress")?.remove();
-      what.textContent = error.message;
-      say(`${file.name} failed: ${error.message}`);
+      const prefix = `${file.name}: `;
+      what.textContent = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
+      say(`${file.name} failed: ${what.textContent}`);
       const redo = () => { line.remove(); take([file]); };
       line.append(make("button", { type: "button", class: "again", "data-away": error instanceof Away, click: redo }, "Try again"),
         make("button", { type: "button", "aria-label": `Dismiss ${file.name}`, click: () => line.remove() }, "Dismiss"));
@@ -137,6 +138,7 @@
     const all = [...shown.entries()];
     by("table").hidden = all.length < 2;
     by("recordings").classList.toggle("several", all.length > 1);
+    by("drop").classList.toggle("used", all.length > 0);
     if (all.length < 2) return;
     const table = by("table").querySelector("table"), targets = [...new Set(all.flatMap(([, { told }]) => told.targets))];
     const head = table.tHead.rows[0];
@@ -278,9 +280,16 @@
       return;
     }
     by("limits").textContent = `WAV, FLAC, OGG, MP3, m4a and more; up to ${about.limits.max_mb} MB and ${about.limits.max_minutes} minutes each.`;
-    by("model").replaceChildren(...about.models.map((model) => make("option", { value: model.name, selected: model.name === about.default }, `${model.name} (${model.trained_on})`)));
+    by("model").replaceChildren(...about.models.map((model) => make("option", { value: model.name, selected: model.name === about.default }, model.name)));
+    describe();
   }
 
+  function describe() {
+    const chosen = about.models.find((model) => model.name === by("model").value);
+    by("model-about").textContent = chosen ? `trained on ${chosen.trained_on}` : "";
+  }
+
+  by("model").addEventListener("change", describe);
   by("files").addEventListener("change", (event) => { take(event.target.files); event.target.value = ""; });
   by("record").addEventListener("click", record);
   for (const kind of ["dragenter", "dragover"]) document.addEventListener(kind, (event) => { event.preventDefault(); by("drop").classList.add("over"); });
