@@ -200,13 +200,9 @@ def _write_png(trace: "Trace", path: Any, source: Path, force: bool) -> None:
 def _write_html(
     trace: "Trace", path: Any, source: Path, force: bool, model: "Model", caught: Sequence[warnings.WarningMessage]
 ) -> None:
-    from emotrace import audio, plots, report
-    from emotrace.output import write_atomically
+    from emotrace import report
 
-    waveform = plots.envelope(audio.blocks(source), trace.duration_s, report.WAVEFORM_BINS)
-    told = report.content(trace, source.name, model, _said(caught, source), waveform)
-    page = report.recording(told, audio.blocks(source))
-    write_atomically(path, lambda file: file.write(page), force=force)
+    report.write(trace, source, path, model, _said(caught, source), force=force)
 
 
 _WRITERS: dict[str, Callable[["Trace", Any, Path, bool], None]] = {

@@ -10,6 +10,7 @@ import base64
 import gzip
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
+from emotrace import audio, plots
 from emotrace.audio import RATE_HZ
 from emotrace.errors import EmotraceError
 from emotrace.inference.model import Model
+from emotrace.output import write_atomically
 from emotrace.trace import FRAME_S, Trace
 
 if TYPE_CHECKING:
@@ -119,6 +122,35 @@ def recording(told: Mapping[str, Any], blocks: Iterable[np.ndarray] | None = Non
     """
     sound = _mp3(blocks) if blocks is not None and told["duration_s"] <= SOUND_LIMIT_S else None
     return _page("recording.html", told, ("view.js", "recording.js"), told=told, sound=_base64(sound or b""))
+
+
+def write(
+    trace: Trace,
+    source: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    model: Model | None = None,
+    warnings: Sequence[str] = (),
+    *,
+    force: bool = False,
+) -> None:
+    """Write the page of one recording, whole or not at all.
+
+    Args:
+        trace: The recording's.
+        source: Its file, which is read for its sound.
+        path: The output.
+        model: What made the trace.
+        warnings: One line each.
+        force: Replace an existing file.
+
+    Raises:
+        AudioError: The recording cannot be read any more.
+        EmotraceError: plotly or jinja2 is not installed, the file exists and ``force`` is not given, or it cannot be
+            written.
+    """
+    waveform = plots.envelope(audio.blocks(source), trace.duration_s, WAVEFORM_BINS)
+    page = recording(content(trace, Path(source).name, model, warnings, waveform), audio.blocks(source))
+    write_atomically(path, lambda file: file.write(page), force=force)
 
 
 def study(recordings: Sequence[Mapping[str, Any]], title: str) -> str:

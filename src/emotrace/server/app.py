@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from enum import StrEnum
@@ -96,13 +97,17 @@ def create(
     default = saved.load(model).name
     # A request names models by this table alone: it must not reach for folders.
     models = {name: name for name in saved.names()} | {default: model}
+    speaking = live.MODEL if model == saved.DEFAULT and live.MODEL in models else default
     counts = Counts()
     office = desk.Desk(limits, counts)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await office.start(model)
+        # Aside, so that the page is there at once.
+        warming = asyncio.create_task(office.start(model))
         yield
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
 
     app = FastAPI(
         title="emotrace",
@@ -123,7 +128,7 @@ def create(
 
     @app.websocket("/v1/stream")
     async def stream(socket: WebSocket) -> None:
-        await talks.talk(socket, models, default)
+        await talks.talk(socket, models, speaking)
 
     @app.get("/health", summary="Whether the server is up")
     async def health() -> dict[str, str]:

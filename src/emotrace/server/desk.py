@@ -24,6 +24,7 @@ from emotrace.server.work import RefusalError
 
 _FORM_SLACK = 65536
 _NAME_LETTERS = 120
+_DESCRIPTORS = "/proc/{pid}/fd/{fd}"
 
 
 class BusyError(Exception):
@@ -47,7 +48,10 @@ class Desk:
 
     async def start(self, model: str) -> None:
         """Start the workers and have them load the model, so that the first recording does not wait for that."""
-        each = (to_process.run_sync(work.prepare, model, limiter=self._processes) for _ in range(self.limits.workers))
+        each = [
+            to_process.run_sync(work.prepare, model, cancellable=True, limiter=self._processes)
+            for _ in range(self.limits.workers)
+        ]
         await asyncio.gather(*each)
 
     @contextlib.contextmanager
@@ -99,7 +103,7 @@ class Desk:
     async def _worked(self, file: IO[bytes], name: str, kind: str, model: str, bins: int) -> bytes:
         async with self._workers:
             began = time.monotonic()
-            arguments = (_source(file), name, kind, model, self.limits.max_s, bins)
+            arguments = _source(file), name, kind, model, self.limits.max_s, bins
             try:
                 async with asyncio.timeout(self.limits.timeout_s):
                     answer = await to_process.run_sync(work.work, *arguments, cancellable=True, limiter=self._processes)
@@ -121,7 +125,7 @@ class Desk:
 def _source(file: IO[bytes]) -> str | bytes:
     """Let a worker read a file that has no name: through its descriptor where the system shows it, else as bytes."""
     file.flush()
-    path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+    path = Path(_DESCRIPTORS.format(pid=os.getpid(), fd=file.fileno()))
     if path.exists():
         return str(path)
     file.seek(0)

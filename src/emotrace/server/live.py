@@ -22,7 +22,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from emotrace.errors import EmotraceError
 from emotrace.inference import model as saved
-from emotrace.inference.streaming import MODEL, Stream
+from emotrace.inference.streaming import MODEL as MODEL
+from emotrace.inference.streaming import Stream
 from emotrace.server.counts import Counts
 from emotrace.server.limits import Limits
 from emotrace.trace import FRAME_S, Trace
@@ -88,7 +89,7 @@ class Talks:
 
     async def _served(self, socket: WebSocket, models: dict[str, str], default: str) -> int:
         start = _start(await self._received(socket, _START_S))
-        name = start.model or (MODEL if MODEL in models else default)
+        name = start.model or default
         if name not in models:
             raise _EndingError(1003, f"{name[:80]!r}: no model of that name; there is {', '.join(models)}")
         stream = await self._thread(self._stream, name, models[name], start.rate_hz)

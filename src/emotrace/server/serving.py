@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emotrace.errors import EmotraceError
@@ -88,7 +89,12 @@ def serve(
     listening = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     announce(f"http://{shown}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else ""))
-    config = uvicorn.Config(
+    uvicorn.Server(configuration(app)).run(sockets=[listening])
+
+
+def configuration(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn runs the application."""
+    return uvicorn.Config(
         app,
         http=Patient,
         ws_max_size=_WS_MESSAGE_BYTES,
@@ -99,7 +105,6 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run(sockets=[listening])
 
 
 def is_loopback(host: str) -> bool:
