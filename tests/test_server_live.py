@@ -54,7 +54,7 @@ def speech():
 
 @contextlib.contextmanager
 def talk(address, start=START, **settings):
-    with connect(f"{address.replace('http', 'ws')}/v1/stream", **settings) as socket:
+    with connect(f"{address.replace('http', 'ws')}/v1/stream", open_timeout=300, **settings) as socket:
         if start is not None:
             socket.send(json.dumps(start) if isinstance(start, dict) else start)
         yield socket
@@ -65,7 +65,7 @@ def answers(socket):
     told = []
     try:
         while True:
-            told.append(json.loads(socket.recv(timeout=20)))
+            told.append(json.loads(socket.recv(timeout=300)))
     except ConnectionClosed as closed:
         return told, closed.rcvd.code if closed.rcvd else 1006
 
@@ -78,7 +78,7 @@ def complaint(socket):
 
 
 def streams_open(address):
-    lines = httpx.get(f"{address}/metrics").text.splitlines()
+    lines = httpx.get(f"{address}/metrics", timeout=300).text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith("emotrace_streams_open "))
 
 
