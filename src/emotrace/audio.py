@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from emotrace.errors import AudioError
+from emotrace.errors import AudioError, AudioFormatError
 from emotrace.output import spooled
 
 RATE_HZ = 16000
@@ -284,17 +284,17 @@ def _from_media(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
         options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
         with av.open(file, mode="r", options=options) as container:
             if not container.streams.audio:
-                raise AudioError(f"{name}: has no audio track; give a recording with sound")
+                raise AudioFormatError(f"{name}: has no audio track; give a recording with sound")
             yield from _gathered(_media_frames(av, container, name), name, block_s)
     except av.FFmpegError:
-        raise AudioError(f"{name}: is not audio that can be decoded; convert it to WAV, FLAC or MP3") from None
+        raise AudioFormatError(f"{name}: is not audio that can be decoded; convert it to WAV, FLAC or MP3") from None
 
 
 def _pyav(name: str) -> ModuleType:
     try:
         import av
     except ImportError:
-        raise AudioError(
+        raise AudioFormatError(
             f"{name}: is not WAV, FLAC, OGG, MP3 or AIFF; if it is another kind of audio or video, "
             'run: pip install "emotrace[media]"'
         ) from None
@@ -313,7 +313,7 @@ def _media_frames(av: ModuleType, container: Any, name: str) -> Iterator[Chunk]:
         if decoded_s:
             _warn_damaged(name, decoded_s)
     if not decoded_s:
-        raise AudioError(f"{name}: no audio can be decoded from it; convert it to WAV, FLAC or MP3")
+        raise AudioFormatError(f"{name}: no audio can be decoded from it; convert it to WAV, FLAC or MP3")
 
 
 def _gathered(frames: Iterator[Chunk], name: str, block_s: float) -> Iterator[Chunk]:

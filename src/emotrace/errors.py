@@ -9,6 +9,10 @@ class AudioError(EmotraceError):
     """The audio cannot be read, or holds samples that no trace can be computed from."""
 
 
+class AudioFormatError(AudioError):
+    """What was given is no kind of audio that can be decoded here."""
+
+
 class TraceError(EmotraceError):
     """A trace, or a file of one, is malformed."""
 

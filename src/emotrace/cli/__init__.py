@@ -14,7 +14,9 @@ from emotrace.errors import EmotraceError
 
 COMMANDS = (
     "predict",
+    "report",
     "stream",
+    "serve",
     "models",
     "corpora",
     "check",

@@ -137,15 +137,24 @@ def _work(settings: Settings, job: Job) -> Report:
             threads=settings.threads,
             listen=None if picture is None else picture.listen,
         )
-        for kind, path in outputs.items():
-            if kind == "png" and picture is not None:
-                picture.write(trace, path, settings.force)
-            else:
-                _write(getattr(trace, f"to_{kind}"), path, settings.force)
-    said = (str(warning.message) for warning in caught if issubclass(warning.category, UserWarning))
     # Audio's own warnings name the file already.
-    about = [text if text.startswith(f"{job.audio}: ") else f"{job.audio}: {text}" for text in said]
-    return Report(_summary(job, outputs, trace), tuple(about), trace.duration_s)
+    said = [str(w.message).removeprefix(f"{job.audio}: ") for w in caught if issubclass(w.category, UserWarning)]
+    for kind, path in outputs.items():
+        if kind == "html":
+            _write_page(trace, job, path, said, settings)
+        elif kind == "png" and picture is not None:
+            picture.write(trace, path, settings.force)
+        else:
+            _write(getattr(trace, f"to_{kind}"), path, settings.force)
+    about = tuple(f"{job.audio}: {text}" for text in said)
+    return Report(_summary(job, outputs, trace), about, trace.duration_s)
+
+
+def _write_page(trace: "Trace", job: Job, path: Path, said: Sequence[str], settings: Settings) -> None:
+    from emotrace import report
+    from emotrace.inference import model
+
+    report.write(trace, job.audio, path, model.load(settings.model), said, force=settings.force)
 
 
 def _check(path: Path, audio: Path, force: bool) -> None:

@@ -12,7 +12,7 @@ from emotrace.cli.batch import STDIO, Job, Settings, run
 from emotrace.cli.failing import fail
 from emotrace.errors import EmotraceError
 
-_FORMATS = ("csv", "json", "png")
+_FORMATS = ("csv", "json", "png", "html")
 _BACKENDS = ("processes", "ray")
 _INTERRUPTED = 130
 
@@ -133,6 +133,8 @@ def _jobs(found: dict[Path, Path], given: Sequence[Path], out: str | None, forma
     wanted = list(dict.fromkeys(formats)) or ["csv" if in_folder else _format_of(folder)]
     if out == "-" and (several or wanted not in (["csv"], ["json"])):
         raise click.UsageError("-o - takes one recording, as csv or json")
+    if STDIO in found and "html" in wanted:
+        raise click.UsageError("a page holds the sound, which standard input gives once only; save the recording first")
     if not in_folder:
         return [Job(inputs[0][0], _named(folder, wanted))]
     jobs = [Job(file, {kind: folder / name.with_suffix(f".{kind}") for kind in wanted}) for file, name in inputs]
