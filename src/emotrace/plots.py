@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,41 @@ def plot_trace(trace: Trace, waveform: np.ndarray | None = None, title: str | No
     for ax in layout.values():
         ax.tick_params(labelsize=8, colors=_INK, length=3, width=0.6)
     _set_time_axis(list(layout.values()), start_s, end_s)
+    return figure
+
+
+def plot_live(
+    look_ahead: Sequence[Mapping[str, Any]], start: Mapping[str, Sequence[Mapping[str, Any]]], framing_s: float
+) -> Figure:
+    """Draw what waiting is worth to a live trace, and how it fares in the first minute.
+
+    Args:
+        look_ahead: rows with ``look_ahead_s`` (None for as far as back) and by target the CCC of every seed.
+        start: by target, rows with ``start_s``, ``end_s``, ``ccc_running`` and ``ccc_whole``.
+        framing_s: latency that look-ahead comes on top of.
+
+    Returns:
+        A figure of 7 by 3.2 inches on an Agg canvas.
+    """
+    figure = Figure(figsize=(7, 3.2), layout=ConstrainedLayoutEngine(wspace=0.08))
+    FigureCanvasAgg(figure)
+    waiting, beginning = figure.subplots(1, 2)
+    names = ["full" if row["look_ahead_s"] is None else f"{row['look_ahead_s'] + framing_s:.2g}" for row in look_ahead]
+    for target, colour in zip(start, _LINES, strict=False):
+        means = [np.mean(row[target]) for row in look_ahead]
+        waiting.plot(range(len(names)), means, "-", color=colour, label=target)
+        for place, row in enumerate(look_ahead):
+            waiting.plot([place] * len(row[target]), row[target], ".", color=colour)
+        rows = [row for row in start[target] if row["end_s"] is not None]
+        middle_s = [(row["start_s"] + row["end_s"]) / 2 for row in rows]
+        beginning.plot(middle_s, [row["ccc_running"] for row in rows], "-", color=colour, label=f"{target}, live")
+        beginning.plot(middle_s, [row["ccc_whole"] for row in rows], "--", color=colour, label="by the whole recording")
+    waiting.set_xticks(range(len(names)), names)
+    waiting.set(xlabel="latency (s)", ylabel="CCC, development speakers", title="What waiting is worth")
+    beginning.set(xlabel="since the start (s)", ylabel="CCC in ten seconds", title="The first minute")
+    for ax in (waiting, beginning):
+        ax.legend(fontsize="small", frameon=False)
+        ax.spines[["top", "right"]].set_visible(False)
     return figure
 
 

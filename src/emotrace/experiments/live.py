@@ -1,6 +1,7 @@
 """The network for live use: how far it should look ahead, what running statistics cost, and its weights.
 
 Everything is chosen on the development speakers; only the chosen network meets the test speakers, at the end.
+``python -m emotrace.experiments.live`` draws ``docs/live.png`` from the committed results.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emotrace import audio, corpora, metrics
+from emotrace import audio, corpora, metrics, plots
 from emotrace.annotation import fusion, lag
 from emotrace.experiments import shipped
 from emotrace.experiments.shipped import TARGETS, Folders
@@ -128,6 +129,12 @@ def _by_window(gold: list[np.ndarray], live: list[np.ndarray], whole: list[np.nd
     return rows
 
 
+def draw(result: Mapping[str, Any], path: Path) -> None:
+    """The trade-off and the start as a picture."""
+    figure = plots.plot_live(result["look_ahead"], result["start"], logmel.WINDOW_S - logmel.HOP_S + FRAME_S)
+    plots.save(figure, path, force=True)
+
+
 def card(result: Mapping[str, Any]) -> str:
     """The model card."""
     delay_s = CHOSEN_S + FRAME_S + logmel.WINDOW_S - logmel.HOP_S
@@ -137,3 +144,7 @@ def card(result: Mapping[str, Any]) -> str:
         "second on."
     )
     return shipped.model_card(NAME, result, "dilated", more)
+
+
+if __name__ == "__main__":
+    draw(json.loads(Path("experiments/results", f"{NAME}.json").read_text()), Path("docs", f"{NAME}.png"))

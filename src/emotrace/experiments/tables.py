@@ -7,15 +7,16 @@ A document holds ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands betw
 
 import json
 import re
+import statistics
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emotrace import corpora
 
 TARGETS = ("arousal", "valence")
-DOCUMENTS = ("README.md", "docs/results.md", "docs/corpora.md")
+DOCUMENTS = ("README.md", "docs/results.md", "docs/corpora.md", "docs/streaming.md")
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -32,9 +33,20 @@ _ROWS = {
 }
 
 
-def _results(root: Path) -> dict[str, Any]:
+class _NotMeasuredError(Exception):
+    """A table's result file is not there."""
+
+
+class _Results(dict[str, Any]):
+    """What result files hold, by their names."""
+
+    def __missing__(self, stem: str) -> Any:
+        raise _NotMeasuredError(stem)
+
+
+def _results(root: Path) -> _Results:
     files = [*root.glob("experiments/results/*.json"), *root.glob("benchmarks/results/*.json")]
-    return {path.stem: json.loads(path.read_text()) for path in files}
+    return _Results({path.stem: json.loads(path.read_text()) for path in files})
 
 
 def _score(row: str, result: Mapping[str, Any], target: str) -> str:
@@ -121,14 +133,90 @@ def readers(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-_TABLES = {"corpora": readers, "shipped": shipped, "roughness": roughness, "provenance": provenance, "speed": speed}
+def look_ahead(results: Mapping[str, Any]) -> list[str]:
+    """Development CCC by look-ahead."""
+    lines = ["| look-ahead | latency at 16 kHz | seeds | arousal | valence |", "|---|---|---|---|---|"]
+    for row in results["live"]["look_ahead"]:
+        ahead_s = row["look_ahead_s"]
+        cells = [_by_seed(row[target]) for target in TARGETS]
+        names = (
+            ("as far as back, 41 s", "41.9 s") if ahead_s is None else (f"{ahead_s:g} s", f"{ahead_s + 0.055:.2f} s")
+        )
+        lines.append(f"| {' | '.join((*names, str(len(row['arousal'])), *cells))} |")
+    return lines
+
+
+def _by_seed(scores: Sequence[float]) -> str:
+    mean = f"{statistics.mean(scores):.3f}"
+    return mean if len(scores) == 1 else f"{mean} ± {statistics.stdev(scores):.3f}"
+
+
+def live_start(results: Mapping[str, Any]) -> list[str]:
+    """What running statistics cost, by the time since the start."""
+    lines = [
+        "| since the start | target | CCC, live | CCC, by the whole recording | mean difference of the traces |",
+        "|---|---|---|---|---|",
+    ]
+    for target in TARGETS:
+        for row in results["live"]["start"][target]:
+            when = (
+                f"{row['start_s']:.0f} s on" if row["end_s"] is None else f"{row['start_s']:.0f}–{row['end_s']:.0f} s"
+            )
+            lines.append(
+                f"| {when} | {target} | {row['ccc_running']:.3f} | {row['ccc_whole']:.3f} | {row['difference']:.3f} |"
+            )
+    return lines
+
+
+def live_scores(results: Mapping[str, Any]) -> list[str]:
+    """The live networks on everything that the others are tested on."""
+    lines = ["| CCC of the five-run mean (mean ± SD of the five runs) | target | live |", "|---|---|---|"]
+    for row, text in _ROWS.items():
+        for target in TARGETS:
+            lines.append(f"| {text} | {target} | {_score(row, results['live'], target)} |")
+    return lines
+
+
+def live_speed(results: Mapping[str, Any]) -> list[str]:
+    """What 40 ms of sound cost, and a day."""
+    result = results["stream"]
+    lines = [f"| on one core ({result['machine']['processor']}) | median | 99 % | most |", "|---|---|---|---|"]
+    for clock, text in (("wall", "wall time"), ("processor", "processor time")):
+        numbers = result["push"][clock]
+        cells = " | ".join(f"{numbers[f'{name}_ms']:.2f} ms" for name in ("median", "p99", "max"))
+        lines.append(f"| 40 ms of sound, {text} | {cells} |")
+    day = result["day"]
+    return [
+        *lines,
+        "",
+        f"After {day['hours']:g} h ({day['frames']} frames): {day['resident_mib_at_the_end']} MiB resident, "
+        f"{day['resident_mib_after_an_hour']} MiB after one hour; the trace of the last ten minutes differs from that "
+        f"of the same sound after an hour by at most {day['difference_from_the_second_hour']:.1e}.",
+    ]
+
+
+_TABLES = {
+    "corpora": readers,
+    "shipped": shipped,
+    "roughness": roughness,
+    "provenance": provenance,
+    "speed": speed,
+    "look_ahead": look_ahead,
+    "live_start": live_start,
+    "live_scores": live_scores,
+    "live_speed": live_speed,
+}
 
 
 def render(text: str, results: Mapping[str, Any]) -> str:
     """The document with its tables made anew."""
 
     def table(match: re.Match[str]) -> str:
-        return match[1] + "\n".join(_TABLES[match[2]](results)) + "\n" + match[3]
+        try:
+            lines = _TABLES[match[2]](results)
+        except _NotMeasuredError as missing:
+            lines = [f"*Not measured yet: there is no result file `{missing}.json`.*"]
+        return match[1] + "\n".join(lines) + "\n" + match[3]
 
     return _MARKED.sub(table, text)
 

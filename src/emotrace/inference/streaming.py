@@ -19,7 +19,8 @@ from emotrace.features.normalisation import Running
 from emotrace.inference import model as saved
 from emotrace.trace import FRAME_S, Trace
 
-MODEL = "downup"
+MODEL = saved.DEFAULT
+"""What streams where nothing is named."""
 _FRAMES_A_RUN = 25
 
 
@@ -58,7 +59,7 @@ class Stream:
         self._waiting = np.empty((0, features.get(self.model.front_end).bins), np.float32)
         self._finished = False
         self.frames = 0
-        self.latency_s = self._networks.latency_frames * FRAME_S + WINDOW_S - HOP_S + self._sound.delay_s
+        self.latency_s = latency_s(self.model) + self._sound.delay_s
 
     @property
     def time_s(self) -> float:
@@ -129,14 +130,19 @@ def _front_end(model: saved.Model) -> logmel.Stream:
     return stream
 
 
+def latency_s(model: saved.Model) -> float:
+    """From the start of a frame to the sound at 16 kHz that a stream must have heard for it, at most."""
+    frames = 1 if model.ages else _run_frames(model)
+    return (frames + model.reach[1]) * FRAME_S + WINDOW_S - HOP_S
+
+
+def _run_frames(model: saved.Model) -> int:
+    """Frames that networks which cannot go on by one are run for at a time: a second of them, on their grid."""
+    return -(-_FRAMES_A_RUN // model.grid_frames) * model.grid_frames
+
+
 class _Networks(Protocol):
-    """The networks of a model, fed bit by bit.
-
-    Attributes:
-        latency_frames: from the start of a frame to the end of the last one that must be there for it.
-    """
-
-    latency_frames: int
+    """The networks of a model, fed bit by bit."""
 
     def push(self, normalised: np.ndarray) -> Iterator[np.ndarray]:
         """Take (m, size) features, give every member's trace of what is now final, (members, n, targets) in parts."""
@@ -150,11 +156,9 @@ class _Sliding:
 
     def __init__(self, model: saved.Model) -> None:
         self._model = model
-        grid = model.grid_frames
-        self._step = -(-_FRAMES_A_RUN // grid) * grid
+        self._step = _run_frames(model)
         before, self._after = model.reach
-        self._before = -(-before // grid) * grid
-        self.latency_frames = self._step + self._after
+        self._before = -(-before // model.grid_frames) * model.grid_frames
         self._known = np.empty((0, features.get(model.front_end).size), np.float32)
         self._given = 0
 
@@ -184,7 +188,6 @@ class _Stepping:
         self._size = features.get(model.front_end).size
         self._ahead = model.reach[1]
         self._behind = self._ahead
-        self.latency_frames = self._ahead + 1
 
     def push(self, normalised: np.ndarray) -> Iterator[np.ndarray]:
         members = [self._step(frame[None]) for frame in normalised]
