@@ -168,6 +168,7 @@ def measure(
         "data": f"stitched TAVA, seed {SEED}, {RECORDINGS_PER_SPEAKER} recordings a speaker; EMO-DB-47",
         "command": COMMAND,
         "made_with": run.made_with(),
+        "ratings_share": {t: run.read_config(path).ratings_share for t, path in zip(TARGETS, runs, strict=True)},
         "test_speakers": sorted({str(r.speaker) for r in test}),
         "rater_agreement": json.loads((corpus / "stitched.json").read_text())["agreement"],
         "dev_ccc_by_seed": _dev_ccc_by_seed(runs),
@@ -324,9 +325,8 @@ def model_card(name: str, result: Mapping[str, Any], network: str = "", more: st
         f"SD is the trace's spread.{more}",
         "",
         f"- **Trained on** {SUMMARY}, seed {SEED}, {RECORDINGS_PER_SPEAKER} recordings of five minutes a speaker, "
-        "with simulated raters whose lag is compensated, and augmented variants of each; the target is half their gold "
-        "standard, half the ratings that people gave the utterances. The figures below are of "
-        "networks trained on 10 speakers, chosen on 4 and tested on the 4 others; the shipped weights were "
+        f"with simulated raters whose lag is compensated, and augmented variants of each.{_mixture(result)} The figures "
+        "below are of networks trained on 10 speakers, chosen on 4 and tested on the 4 others; the shipped weights were "
         "trained again on all 18.",
         f"- **Licence**: {LICENCE}.",
         f"- **Command**: `{result['command']}`, commit {result['made_with']['commit']}.",
@@ -346,6 +346,15 @@ def model_card(name: str, result: Mapping[str, Any], network: str = "", more: st
             mean, sd, best = (part[name][score] for name in ("seeds_mean", "seeds_sd", "five_run_mean"))
             lines.append(f"| {text} | {target} | {mean:.3f} ± {sd:.3f} | {best:.3f} |")
     return "\n".join(lines) + "\n"
+
+
+def _mixture(result: Mapping[str, Any]) -> str:
+    shares = [f"{share:.0%} for {target}" for target, share in result["ratings_share"].items() if share]
+    if not shares:
+        return ""
+    return (
+        f" A part of the target ({', '.join(shares)}) is what people said of the utterances, not the simulated raters."
+    )
 
 
 _CARD_ROWS = {
