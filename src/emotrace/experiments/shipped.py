@@ -325,9 +325,9 @@ def model_card(name: str, result: Mapping[str, Any], network: str = "", more: st
         f"SD is the trace's spread.{more}",
         "",
         f"- **Trained on** {SUMMARY}, seed {SEED}, {RECORDINGS_PER_SPEAKER} recordings of five minutes a speaker, "
-        f"with simulated raters whose lag is compensated, and augmented variants of each.{_mixture(result)} The figures "
-        "below are of networks trained on 10 speakers, chosen on 4 and tested on the 4 others; the shipped weights were "
-        "trained again on all 18.",
+        f"with simulated raters whose lag is compensated, and augmented variants of each.{_mixture(result)} The "
+        "figures below are of networks trained on 10 speakers, chosen on 4 and tested on the 4 others; the shipped "
+        "weights were trained again on all 18.",
         f"- **Licence**: {LICENCE}.",
         f"- **Command**: `{result['command']}`, commit {result['made_with']['commit']}.",
         "- **Meant for** adult speech, one voice at a time. Acted training speech: levels on spontaneous speech are "

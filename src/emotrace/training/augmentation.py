@@ -15,7 +15,7 @@ from emotrace.audio import RATE_HZ
 
 Samples = np.ndarray
 
-VERSION = 1
+VERSION = 2
 """Of the chain: to be raised when it does something else with the same draws and settings."""
 
 
