@@ -65,6 +65,7 @@ class Recording:
         partition: one of `PARTITIONS`, or None where the corpus assigns none.
         speaker: who speaks, the same name for the same person, or None where unknown.
         load_ratings: target -> every rater's `Ratings` in the corpus's own unit; None where raters are not distributed.
+            Neither this nor `load_gold`: the labels are kept back, as those of a challenge's test part are.
         unit_range: lowest and highest rating in that unit.
         load_gold: target -> the gold standard that the corpus distributes, as `Ratings` of one column; None where it
             distributes none, and `gold` fuses the raters.
@@ -92,7 +93,8 @@ class Recording:
                 `unit_range`.
         """
         if self.load_ratings is None:
-            raise CorpusError(f"{self.id}: this corpus distributes a gold standard of {target} and no raters' traces")
+            there = "a gold standard and no raters' traces" if self.load_gold else "no labels"
+            raise CorpusError(f"{self.id}: the corpus distributes {there} of {target} for this recording")
         return self._mapped(self.load_ratings(target))
 
     def gold(self, target: str) -> Ratings:

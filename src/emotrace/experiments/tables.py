@@ -1,4 +1,4 @@
-"""The tables of README and docs, rendered from the committed result files.
+"""The tables of README and docs, rendered from the committed result files and from what the package says of itself.
 
 A document holds ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands between is rendered from
 ``experiments/results`` and ``benchmarks/results``. ``python -m emotrace.experiments.tables`` writes them; with
@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from emotrace import corpora
+
 TARGETS = ("arousal", "valence")
-DOCUMENTS = ("README.md", "docs/results.md")
+DOCUMENTS = ("README.md", "docs/results.md", "docs/corpora.md")
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -105,7 +107,19 @@ def speed(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-_TABLES = {"shipped": shipped, "roughness": roughness, "provenance": provenance, "speed": speed}
+def readers(results: Mapping[str, Any]) -> list[str]:
+    """What every corpus reader says of itself."""
+    lines = ["| name | corpus | what is rated | rows a second | values |", "|---|---|---|---|---|"]
+    for name in corpora.names():
+        info = corpora.get(name).INFO
+        low, high = info.unit_range
+        lines.append(
+            f"| `{name}` | {info.title} | {', '.join(info.targets)} | {info.label_rate_hz:g} | {low:g} to {high:g} |"
+        )
+    return lines
+
+
+_TABLES = {"corpora": readers, "shipped": shipped, "roughness": roughness, "provenance": provenance, "speed": speed}
 
 
 def render(text: str, results: Mapping[str, Any]) -> str:
