@@ -1,5 +1,7 @@
 """Tables of delimited text: what is forgiven, and what is refused with file, line and remedy."""
 
+import gzip
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -148,3 +150,20 @@ def test_anything_is_a_table_or_a_refusal_of_one_line(tmp_path, text, ragged):
     except CorpusError as error:
         fault = str(error)
     assert len(fault.splitlines()) <= 1
+
+
+def test_the_head_alone(tmp_path):
+    assert len(table(tmp_path, GOOD + "cut off", head=2)) == 2
+
+
+def test_packed_files(tmp_path):
+    path = tmp_path / "labels.csv.gz"
+    path.write_bytes(gzip.compress(GOOD.encode()))
+    assert read_table(path).numbers("value").tolist() == [0.5, -0.5, 1.0]
+    path.write_bytes(gzip.compress(GOOD.encode())[:-9])
+    assert "labels.csv.gz: not a gzip file, or cut off" in refusal(read_table, path)
+
+
+def test_blank_lines_where_they_matter(tmp_path):
+    table(tmp_path, GOOD + "\n\n").reject_gaps()
+    assert "line 3: is blank" in refusal(table(tmp_path, "a\n1\n\n2\n").reject_gaps)

@@ -98,7 +98,9 @@ def _recording(name: str, features: Path, observers: list[Path], start_s: float)
 def _load_ratings(features: Path, observers: list[Path], start_s: float, target: str) -> Ratings:
     if target not in INFO.targets:
         raise CorpusError(f"no {target} in this corpus; it rates {' and '.join(INFO.targets)}")
-    frames = len(read_features(features))
+    frames = sum(bool(line.strip()) for line in delimited.read_text(features).split("\n")) - 1
+    if frames < 1:
+        raise CorpusError(f"{features}: no rows below the header; {delimited.COPY_AGAIN}")
     values = np.column_stack([read_observer(path, target, start_s, frames) for path in observers])
     return Ratings(np.arange(frames) / INFO.label_rate_hz, values, tuple(path.stem for path in observers), target)
 
