@@ -26,6 +26,7 @@ _LEAST_OVERLAP = 0.5
 _SWEEPS = 30
 _SETTLED_FRAMES = 0.05
 
+
 def shift_back(trace: ArrayLike, lag_frames: int) -> NDArray[np.float64]:
     """The trace made earlier, its last value duplicated to fill the end.
 
@@ -259,7 +260,9 @@ def _standardised(values: ArrayLike) -> NDArray[np.float64]:
     for column in ratings.T:
         rated = np.isfinite(column)
         spread = column[rated].std() if rated.any() else 0.0
-        column[rated] = (column[rated] - column[rated].mean()) / (spread if spread > 1e-12 else 1.0) if rated.any() else 0
+        column[rated] = (
+            (column[rated] - column[rated].mean()) / (spread if spread > 1e-12 else 1.0) if rated.any() else 0
+        )
     return ratings
 
 

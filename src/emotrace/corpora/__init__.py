@@ -106,7 +106,8 @@ class Recording:
         if self.load_gold is not None:
             return self._mapped(self.load_gold(target))
         ratings = self.ratings(target)
-        fused = fusion.gold_standard_avec2016(ratings.values)
+        # Centring can move traces past the end of the scale where raters of different levels reach it together.
+        fused = np.clip(fusion.gold_standard_avec2016(ratings.values), -1.0, 1.0)
         return Ratings(ratings.time_s, fused[:, None], ("gold standard",), target)
 
     def gold_frames(self, target: str, frames: int) -> NDArray[np.float64]:
