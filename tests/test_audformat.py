@@ -44,10 +44,28 @@ def test_human_raters_and_the_vote_are_told_apart(whole):
     assert gold.values[:, 0] == pytest.approx(2 * written["arousalgold"] - 1)
     assert anna.gold("valence").values[:, 0] == pytest.approx((written["valence"] - 3) / 2)
     assert np.isfinite(anna.gold_frames("valence", 50)).all()
-    with pytest.raises(CorpusError, match=r"anna.wav: no valence of this kind; there is arousal"):
-        anna.ratings("valence")
-    with pytest.raises(CorpusError, match=r"no loudness of this kind"):
+    with pytest.raises(CorpusError, match=r"anna.wav: no loudness; the database has arousal, valence of it"):
         anna.gold("loudness")
+
+
+def test_a_target_with_raters_or_a_gold_standard_alone(whole):
+    anna, _, cora, dora = reader.load(whole)
+    assert anna.ratings("valence").raters == ("gold standard",)
+    assert cora.ratings("valence").raters == ("r1",)
+    assert cora.gold("valence").raters == ("gold standard",)
+    np.testing.assert_array_equal(cora.gold("valence").values, cora.ratings("valence").values)
+    assert dora.load_ratings is None
+
+
+def test_times_that_cannot_be(root):
+    path = root / "db.turns.csv"
+    text = path.read_text()
+    path.write_text(text.replace("0 days 00:00:01.4", "9 days 00:00:01.4"))
+    with pytest.raises(CorpusError, match=r"cora.wav: a segment ends at 777601 s, after more than a day"):
+        reader.load(root)[2].gold("arousal")
+    path.write_text(text.replace("0 days 00:00:00.200000", "", 1))
+    with pytest.raises(CorpusError, match=r"db.yaml: (table turns, .* has no start|audformat cannot read)"):
+        reader.load(root)
 
 
 def test_segments_of_other_lengths_hold_their_value(whole):

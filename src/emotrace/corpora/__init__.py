@@ -98,7 +98,9 @@ class Recording:
         return self._mapped(self.load_ratings(target))
 
     def gold(self, target: str) -> Ratings:
-        """The gold standard in [-1, 1], one column: the corpus's own, else AVEC 2016's fusion of its raters.
+        """The gold standard, one column: the corpus's own in [-1, 1], else AVEC 2016's fusion of its raters.
+
+        Centring can move a fused one a little past -1 or 1, where raters of different levels reach the end together.
 
         Raises:
             CorpusError: see `ratings`.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
-from emotrace.annotation import Ratings
+from emotrace.annotation import Ratings, fusion
 from emotrace.corpora import PARTITIONS, Info, Recording
 from emotrace.errors import CorpusError
 from emotrace.trace import FRAME_S
@@ -33,7 +33,8 @@ INFO = Info(
         "Targets are the schemes of dtype float that have both a minimum and a maximum, under the schemes' names; "
         "values are mapped from there onto [-1, 1]. A float scheme without the two is left out: its unit is not "
         "known.",
-        "A column whose rater is of type human holds that rater's values; any other column a gold standard.",
+        "A column whose rater is of type human holds that rater's values; any other column a gold standard. A target "
+        "that has only the one gets the other from it: raters are fused, and a gold standard is its own only rater.",
         "Segments that follow one another in equal steps, without gaps, are labels at that rate. Any others, and files "
         "rated as a whole, hold their value from start to end, at a label every 40 ms: what lies between is not rated, "
         "and of segments that overlap the later one counts.",
@@ -52,6 +53,8 @@ HEADER_FILE = "db.yaml"
 
 _STEP_TOLERANCE = 0.01
 _HUMAN = "human"
+_GOLD = "gold standard"
+_LONGEST_S = 24 * 3600.0
 _SPEAKER = "speaker"
 
 
@@ -152,7 +155,7 @@ def _tracks(
             name = column.rater_id if rater is not None and rater.type == _HUMAN else None
             what = f"{root / HEADER_FILE}: table {table_id}, column {column_id}"
             mapped = _mapped(table.df[column_id], targets[column.scheme_id], what)
-            for file, track in _by_file(mapped, name):
+            for file, track in _by_file(mapped, name, what):
                 found.setdefault(file, {}).setdefault(column.scheme_id, []).append(track)
     if not found:
         raise CorpusError(f"{root / HEADER_FILE}: no table has a column of {', '.join(targets)}; add the ratings")
@@ -169,7 +172,7 @@ def _mapped(series: pandas.Series, limits: tuple[float, float], what: str) -> pa
     return (2.0 * series - (low + high)) / (high - low)
 
 
-def _by_file(series: pandas.Series, rater: str | None) -> Iterator[tuple[str, _Track]]:
+def _by_file(series: pandas.Series, rater: str | None, what: str) -> Iterator[tuple[str, _Track]]:
     for file, part in series.groupby(level="file", sort=False):
         values = part.to_numpy(dtype=np.float64)
         if "start" not in series.index.names:
@@ -177,6 +180,8 @@ def _by_file(series: pandas.Series, rater: str | None) -> Iterator[tuple[str, _T
             continue
         start_s = part.index.get_level_values("start").total_seconds().to_numpy()
         end_s = part.index.get_level_values("end").total_seconds().to_numpy()
+        if np.isnan(start_s).any():
+            raise CorpusError(f"{what}: a segment of {file} has no start; correct the table")
         order = np.argsort(start_s, kind="stable")
         yield str(file), _Track(rater, start_s[order], end_s[order], values[order])
 
@@ -209,17 +214,17 @@ def _speakers(database: Any) -> dict[str, str]:
 def _recording(
     root: Path, file: str, tracks: dict[str, list[_Track]], partition: str | None, speaker: str | None
 ) -> Recording:
-    raters = {t: [track for track in own if track.rater is not None] for t, own in tracks.items()}
-    gold = {t: [track for track in own if track.rater is None] for t, own in tracks.items()}
+    raters = {t: chosen for t, own in tracks.items() if (chosen := [track for track in own if track.rater])}
+    gold = {t: chosen for t, own in tracks.items() if (chosen := [track for track in own if not track.rater])}
     step_s = _common_step_s([track for own in tracks.values() for track in own])
     return Recording(
         id=file,
         audio=root / file if (root / file).is_file() else None,
         partition=partition,
         speaker=speaker,
-        load_ratings=partial(_load, root / file, raters, step_s) if any(raters.values()) else None,
+        load_ratings=partial(_load, root / file, {**gold, **raters}, step_s) if raters else None,
         unit_range=INFO.unit_range,
-        load_gold=partial(_load, root / file, gold, step_s) if any(gold.values()) else None,
+        load_gold=partial(_load_gold, root / file, gold, raters, step_s) if gold else None,
         label_rate_hz=round(1.0 / (step_s or FRAME_S), 6),
         partly_rated=True,
     )
@@ -232,14 +237,28 @@ def _common_step_s(tracks: Sequence[_Track]) -> float | None:
     return float(np.median(steps_s))
 
 
+def _load_gold(
+    path: Path,
+    gold: Mapping[str, list[_Track]],
+    raters: Mapping[str, list[_Track]],
+    step_s: float | None,
+    target: str,
+) -> Ratings:
+    ratings = _load(path, {**raters, **gold}, step_s, target)
+    if target in gold:
+        return ratings
+    fused = np.clip(fusion.gold_standard_avec2016(ratings.values), -1.0, 1.0)
+    return Ratings(ratings.time_s, fused[:, None], (_GOLD,), target)
+
+
 def _load(path: Path, tracks: Mapping[str, list[_Track]], step_s: float | None, target: str) -> Ratings:
-    own = tracks.get(target)
-    if not own:
-        raise CorpusError(f"{path}: no {target} of this kind; there is {', '.join(t for t in tracks if tracks[t])}")
-    names = [track.rater or "gold standard" for track in own]
+    if target not in tracks:
+        raise CorpusError(f"{path}: no {target}; the database has {', '.join(tracks)} of it")
+    own = tracks[target]
+    names = [track.rater or _GOLD for track in own]
     if len(set(names)) < len(names):
         raise CorpusError(f"{path}: two columns hold {target} of the same rater; keep one of them")
-    time_s, values = _steady(own, step_s) if step_s else _held([_ended(path, track) for track in own])
+    time_s, values = _steady(own, step_s) if step_s else _held(path, [_ended(path, track) for track in own])
     return Ratings(time_s, values, tuple(names), target)
 
 
@@ -253,9 +272,12 @@ def _steady(tracks: Sequence[_Track], step_s: float) -> tuple[np.ndarray, np.nda
     return first_s + np.arange(len(values)) * step_s, values
 
 
-def _held(tracks: Sequence[_Track]) -> tuple[np.ndarray, np.ndarray]:
+def _held(path: Path, tracks: Sequence[_Track]) -> tuple[np.ndarray, np.ndarray]:
     """Times and values of other segments: a row every 40 ms, from 0 to the last segment's end."""
-    rows = max(1, int(max(track.end_s.max() for track in tracks) / FRAME_S + 1e-6))
+    end_s = max(track.end_s.max() for track in tracks)
+    if end_s > _LONGEST_S:
+        raise CorpusError(f"{path}: a segment ends at {end_s:g} s, after more than a day; correct its times")
+    rows = max(1, int(end_s / FRAME_S + 1e-6))
     time_s = np.arange(rows) * FRAME_S
     return time_s, np.column_stack([track.at(time_s) for track in tracks])
 

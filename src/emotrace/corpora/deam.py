@@ -53,7 +53,7 @@ _AUDIO_HOMES = ("MEMD_audio", "DEAM_audio/MEMD_audio")
 
 
 def load(root: Path) -> list[Recording]:
-    """The songs that have averaged labels of both targets, sorted by number.
+    """The songs that have averaged labels of both targets, sorted by id.
 
     Args:
         root: the folder that holds `DEAM_Annotations` and, if wanted, `MEMD_audio`.
@@ -66,7 +66,7 @@ def load(root: Path) -> list[Recording]:
     home = _home(root)
     averaged = {target: _averaged(home / AVERAGED_FOLDER / f"{target}.csv") for target in INFO.targets}
     audio = next((root / name for name in _AUDIO_HOMES if (root / name).is_dir()), None)
-    songs = sorted(set.union(*(set(rows) for rows in averaged.values())), key=int)
+    songs = sorted(set.union(*(set(rows) for rows in averaged.values())))
     for target, rows in averaged.items():
         path = home / AVERAGED_FOLDER / f"{target}.csv"
         _reject_missing(path, (song for song in songs if song not in rows), "add their rows")

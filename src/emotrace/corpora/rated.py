@@ -53,7 +53,7 @@ def read(root: Path, columns: dict[str, str], sd_columns: dict[str, str], unit: 
     table = delimited.read_table(path, header=("file", "speaker", *columns.values(), *sd_columns.values()))
     ratings = {target: _within(table, column, unit) for target, column in columns.items()}
     sds = {target: table.numbers(column) for target, column in sd_columns.items()}
-    raters = table.numbers("raters").astype(int).tolist() if "raters" in table.columns else [None] * len(table)
+    raters = [int(number) for number in table.numbers("raters")] if "raters" in table.columns else [None] * len(table)
     utterances: dict[str, Utterance] = {}
     for row, (file, speaker) in enumerate(zip(table.text("file"), table.text("speaker"), strict=True)):
         name = Path(file).stem

@@ -149,4 +149,5 @@ def read_observer(path: Path, target: str, start_s: float, frames: int) -> NDArr
 
 def _first_frame(at_s: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
     """The first frame that begins at each time or later."""
-    return np.ceil(at_s * INFO.label_rate_hz - 1e-6).astype(np.int64).clip(0, frames)
+    within_s = at_s.clip(0.0, frames / INFO.label_rate_hz)
+    return np.ceil(within_s * INFO.label_rate_hz - 1e-6).astype(np.int64)
