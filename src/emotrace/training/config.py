@@ -160,12 +160,12 @@ _LIMITS: dict[type, dict[str, tuple[float, float]]] = {
     },
     Strength: {
         **dict.fromkeys(
-            ("speed", "levelling", "gain_drift", "room", "tilt", "noise", "babble", "band", "hiss", "gate"), _SHARE
+            ("speed", "levelling", "gain_drift", "room", "tilt", "noise", "babble", "band", "gate"), _SHARE
         ),
         **dict.fromkeys(("gain_drift_db", "tilt_db"), _NOT_NEGATIVE),
         "speed_range": (0.1, 10.0),
         "room_s": (1e-3, 10.0),
-        **dict.fromkeys(("noise_snr_db", "babble_snr_db", "hiss_snr_db", "gate_db"), (-200.0, 200.0)),
+        **dict.fromkeys(("noise_snr_db", "babble_snr_db", "gate_db"), (-200.0, 200.0)),
     },
 }
 """Lowest and highest value of each number, and of both ends of each range."""
