@@ -1,9 +1,9 @@
 """Memory and time of training on hours of audio: features prepared, one epoch, and a second start from the cache.
 
-Synthetic recordings of half an hour in RECOLA's layout (memory does not depend on what is said): 2.5 hours with an
-augmented variant of each, and 10 hours as they are; each step a process of its own on one core. Prints the size of the
-features on disk, and for each step seconds and the largest anonymous memory (Linux's RssAnon: memory-mapped pages,
-which the system takes back at will, are not in it).
+Synthetic recordings of half an hour in RECOLA's layout (memory does not depend on what is said): 10 hours as they
+are, and 2.5 hours with an augmented variant of each; each step a process of its own on one core. Prints the size of
+the features on disk, and for each step seconds and the largest anonymous memory (Linux's RssAnon: memory-mapped
+pages, which the system takes back at will, are not in it).
 """
 
 import json
