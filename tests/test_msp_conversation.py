@@ -1,179 +1,163 @@
+"""MSP-Conversation: annotators' own clocks on one grid, parts in their conversation, and what is refused."""
+
 import numpy as np
 import pytest
-import trees
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trees import msp_conversation as tree
 
+from emotrace.annotation import fusion
 from emotrace.corpora import msp_conversation
 from emotrace.errors import CorpusError
 
-TREE = trees.get("msp_conversation")
 NAME = "MSP-Conversation_0047"
 
 
 @pytest.fixture
 def root(tmp_path):
-    return TREE.make(tmp_path / "msp")
-
-
-def refusal(call, *arguments):
-    with pytest.raises(CorpusError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return tree.make(tmp_path)
 
 
 def recording(root, name=NAME):
-    return {each.id: each for each in msp_conversation.load(root)}[name]
+    return next(each for each in msp_conversation.load(root) if each.id == name)
 
 
-def trace_file(root, part=1, annotator="001", target="Arousal"):
+def annotation(root, annotator="001", part=1, target="Arousal"):
     return root / f"Annotations/{target}/{NAME}_{part}_{annotator}.csv"
 
 
-def write_trace(path, times, values):
-    rows = [f"{time:.4f},{value:.4f}\n" for time, value in zip(times, values, strict=True)]
-    path.write_text(TREE.PREAMBLE + "Time,Annotation\n" + "".join(rows))
-
-
 def test_partitions(root):
-    assert [(r.id[-4:], r.partition) for r in msp_conversation.load(root)] == [
-        ("0047", "train"),
-        ("0079", "dev"),
-        ("0103", "test"),
-    ]
+    partitions = [each.partition for each in msp_conversation.load(root)]
+    assert partitions == ["train", "train", "dev", "test"]
+    (root / "partitions.txt").rename(root / "Time Labels/partitions.txt")
+    assert recording(root).partition == "train"
+    (root / "Time Labels/partitions.txt").unlink()
+    assert recording(root).partition is None
 
 
-def test_all_annotators_of_all_parts_are_columns_each_where_they_rated(root):
+def test_every_annotator_of_every_part_at_its_place(root):
     ratings = recording(root).ratings("arousal")
-    assert ratings.raters == ("001", "002", "004", "007")
-    assert ratings.time_s == pytest.approx(np.arange(125) * 0.04)
-    first = ratings.time_s < 3 - 1e-6
-    rated = np.isfinite(ratings.values)
-    assert rated[first].mean(axis=0)[:3].min() > 0.9
-    assert not rated[first, 3].any()
-    assert not rated[~first][:, 1:3].any()
-    assert rated[~first][:, [0, 3]].mean() > 0.8
+    assert ratings.raters == ("001", "002", "005", "007")
+    rated = {
+        name: ratings.time_s[np.isfinite(column)] for name, column in zip(ratings.raters, ratings.values.T, strict=True)
+    }
+    first, second = (0.5, 3.5), (4.5, 6.5)
+    for name, (start_s, end_s) in {"001": (first[0], second[1]), "002": first, "005": second, "007": second}.items():
+        assert start_s <= rated[name][0] <= start_s + 0.06
+        assert end_s - 0.5 <= rated[name][-1] < end_s
+    assert not ((rated["001"] > first[1]) & (rated["001"] < second[0])).any()
 
 
-def test_a_part_is_placed_at_its_own_time_and_interpolated(root):
-    for part, slope in ((1, 10.0), (2, -20.0)):
-        times = np.sort(np.random.default_rng(part).uniform(0, 2, 200))
-        write_trace(trace_file(root, part), [0, *times, 2], slope * np.array([0, *times, 2]))
-    ratings = recording(root).load_ratings("arousal")
-    own = ratings.values[:, 0]
-    at = ratings.time_s
-    first, second = at <= 2, (at >= 3 - 1e-6) & (at <= 5)
-    assert own[first] == pytest.approx(10 * at[first], abs=2e-3)
-    assert own[second] == pytest.approx(-20 * (at[second] - 3), abs=4e-3)
-    assert np.isnan(own[(at > 2) & (at < 3 - 1e-6)]).all()
+def test_the_slider_stays_where_it_is(root):
+    lines = tree.PREAMBLE + "0.05,10\n1.0,-20\n1.0,30\n2.02,40\n"
+    annotation(root).write_text(lines)
+    ratings = recording(root).ratings("arousal")
+    at = dict(zip(np.round(ratings.time_s - 0.5, 2).tolist(), ratings.values[:, 0].tolist(), strict=True))
+    assert np.isnan(at[0.02])
+    assert [at[0.06], at[0.98], at[1.02], at[1.98]] == pytest.approx([0.1, 0.1, 0.3, 0.3])
+    assert np.isnan(at[2.06])
 
 
-def test_without_conversations_txt_the_first_part_starts_the_sound(root):
-    expected = recording(root).ratings("valence").values
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 10), st.floats(-100, 100)), min_size=1, max_size=20), st.floats(-1, 11))
+def test_held_is_the_last_sample(samples, instant):
+    times, values = (np.array(column) for column in zip(*sorted(samples, key=lambda pair: pair[0]), strict=True))
+    result = msp_conversation.held(times, values, np.array([instant]))[0]
+    before = np.flatnonzero(times <= instant + 1e-9)
+    if not len(before) or instant > times[-1] + 1e-9:
+        assert np.isnan(result)
+    else:
+        assert result == values[before[-1]]
+
+
+def test_gold_standard_is_fused_part_by_part(root):
+    whole = recording(root)
+    ratings, gold = whole.ratings("valence"), whole.gold("valence").values[:, 0]
+    second = ratings.values[:, [0, 2, 3]]
+    agreed = np.isfinite(second).all(axis=1) & (ratings.time_s >= 4.5)
+    assert gold[agreed] == pytest.approx(fusion.gold_standard_avec2016(second[agreed]))
+    assert np.isnan(gold[(ratings.time_s > 3.5) & (ratings.time_s < 4.5)]).all()
+    frames = whole.gold_frames("valence", 175)
+    assert np.isfinite(frames[113:155]).sum() > 20
+    assert np.isnan(frames[165:]).all()
+
+
+def test_the_file_with_an_extra_column(root):
+    path = root / tree.MALFORMED
+    times, values = msp_conversation.read_annotation(path)
+    path.write_text(path.read_text().replace(",0\n", "\n"))
+    plain_times, plain_values = msp_conversation.read_annotation(path)
+    assert times.tolist() == plain_times.tolist()
+    assert values.tolist() == plain_values.tolist()
+
+
+def test_eight_lines_without_a_rule_and_the_folder_s_other_name(root):
+    path = annotation(root)
+    path.write_text(path.read_text().replace("%%%%%%,%%%%%%\n", ""))
+    (root / "Time Labels").rename(root / "Time_Labels")
+    assert np.isfinite(recording(root).ratings("arousal").values[:, 0]).any()
+
+
+def test_without_conversations_txt_the_first_part_begins_the_sound(root):
     (root / "Time Labels/conversations.txt").unlink()
-    np.testing.assert_array_equal(recording(root).ratings("valence").values, expected)
+    assert msp_conversation.read_parts(root)[NAME]["2"] == msp_conversation.Part(4.0, 6.0)
 
 
-def test_the_file_with_a_third_column_is_read_like_the_others(root):
-    path = trace_file(root, 2, "001", "Dominance")
-    assert path.read_text().splitlines()[-1].count(",") == 2
-    times, values = msp_conversation.read_trace(path)
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join(line.rsplit(",", 1)[0] if line.count(",") == 2 else line for line in lines))
-    again = msp_conversation.read_trace(path)
-    assert (times == again[0]).all()
-    assert (values == again[1]).all()
-
-
-def test_values_on_the_scale_s_ends_are_mapped(root):
-    write_trace(trace_file(root), [0.0, 1.0], [-100.0, 100.0])
-    values = recording(root).ratings("arousal").values[:26, 0]
-    assert values[[0, 25]].tolist() == [-1.0, 1.0]
-    write_trace(trace_file(root), [0.0, 1.0], [-100.0, 101.0])
-    assert "between -100 and 100" in refusal(recording(root).ratings, "arousal")
-
-
-def test_nothing_is_drawn_over_more_than_a_second(root):
-    write_trace(trace_file(root), [0.0, 0.5, 1.6, 2.6], [0, 0, 0, 0])
-    own = recording(root).ratings("arousal").values[:75, 0]
-    unrated = np.flatnonzero(np.isnan(own)) * 0.04
-    assert unrated[unrated < 2.6].min() == pytest.approx(0.52)
-    assert unrated[unrated < 2.6].max() == pytest.approx(1.56)
-    assert np.isfinite(own[40:65]).all()
-
-
-def test_of_values_at_the_same_time_the_last_counts(root):
-    write_trace(trace_file(root), [0.0, 0.5, 0.5, 1.0], [0, 10, 20, 20])
-    assert msp_conversation.read_trace(trace_file(root))[1].tolist() == [0, 20, 20]
-
-
-def test_gold_covers_the_parts_and_leaves_the_rest_unrated(root):
-    frames = recording(root).gold_frames("dominance", 137)
-    assert np.isfinite(frames[10:70]).all()
-    assert np.isnan(frames[126:]).all()
-
-
-def test_a_preamble_without_names_of_columns(root):
-    path = trace_file(root)
-    expected = msp_conversation.read_trace(path)[0]
-    path.write_text(path.read_text().replace("Time,Annotation\n", ""))
-    assert (msp_conversation.read_trace(path)[0] == expected).all()
+def test_a_conversation_without_annotations_has_no_labels(root):
+    for path in root.glob("Annotations/*/MSP-Conversation_0061_*"):
+        path.unlink()
+    with pytest.raises(CorpusError, match=r"MSP-Conversation_0061: .*no labels of arousal"):
+        recording(root, "MSP-Conversation_0061").gold("arousal")
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("content", "fault"),
     [
-        (lambda text: "", "no row of a time and a value"),
-        (lambda text: TREE.PREAMBLE, "no row of a time and a value"),
-        (lambda text: text.replace(",", ";"), "no row of a time and a value, separated by ','"),
-        (lambda text: text.removeprefix(TREE.PREAMBLE), "line 2: rows begin here, below 1 lines rather than 8"),
-        (lambda text: text + "0.0100,5\n", "the time 0.01 s comes before"),
-        (lambda text: text + "2.9999,NaN\n", "value is 'NaN', not a finite number"),
-        (lambda text: text + "2.9999", "1 cells rather than 2"),
-        (lambda text: text + "2.9999,1,2\n", "3 cells rather than 2"),
-        (lambda text: text + "9.0,1\n", "s do not fit a part of 3.00 s"),
+        ("", "no rows of time and value"),
+        (tree.PREAMBLE, "no rows of time and value"),
+        (tree.PREAMBLE + "0.1;3\n", "no rows of time and value"),
+        ("0.1,3\n0.2,4\n", "line 1: samples begin after 0 lines"),
+        (tree.PREAMBLE + "0.1\n0.2\n", "line 10: 1 cells rather than 2"),
+        (tree.PREAMBLE + "0.1,3\n0.2\n", "line 11: 1 cells rather than 2"),
+        (tree.PREAMBLE + "0.1,3\n0.2,4,5\n", "line 11: 3 cells rather than 2"),
+        (tree.PREAMBLE + "0.1,3\n0.2,nan\n", "line 11: value is 'nan'"),
+        (tree.PREAMBLE + "0.2,3\n0.1,4\n", "line 11: the time 0.1 s comes before 0.2 s"),
+        (tree.PREAMBLE + "-0.2,3\n0.1,4\n", "line 10: the time -0.2 s lies before the part"),
+        (tree.PREAMBLE + "100.5,3\n103.0,4\n", r"samples go to 103.00 s, but its part lasts 3.00 s"),
+        (tree.PREAMBLE + "0.1,300\n0.9,4\n", "between -100 and 100"),
+        (tree.PREAMBLE + "0.001,3\n", "no instant of its part is rated by all annotators"),
     ],
 )
-def test_malformed_traces(root, change, message):
-    path = trace_file(root)
-    path.write_text(change(path.read_text()))
-    found = refusal(recording(root).ratings, "arousal")
-    assert found.startswith(str(path))
-    assert message in found
-    assert recording(root).ratings("valence").raters
+def test_damaged_annotations(root, content, fault):
+    annotation(root).write_text(content)
+    with pytest.raises(CorpusError, match=fault) as error:
+        recording(root).gold("arousal"), recording(root).ratings("arousal")
+    assert "\n" not in str(error.value)
 
 
-def test_wrong_encoding(root):
-    path = trace_file(root)
-    path.write_text(path.read_text(), encoding="utf-16")
-    assert "line 1: not UTF-8" in refusal(recording(root).ratings, "arousal")
+def test_another_encoding(root):
+    annotation(root).write_bytes(annotation(root).read_text().encode("utf-16"))
+    with pytest.raises(CorpusError, match="not UTF-8"):
+        recording(root).ratings("arousal")
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "message"),
-    [
-        ("partitions.txt", "Train", "Training", "line 1: the partition is 'Training'"),
-        ("Time Labels/conversation_parts.txt", ";103.0;105.0", ";105.0;103.0", "line 2: .* ends at 103 s and starts"),
-        ("Time Labels/conversation_parts.txt", ";103.0", ",103.0", "line 1: 2 cells rather than 3"),
-        ("Time Labels/conversations.txt", "0047", "0048", "nothing tells where MSP-Conversation_0047 starts"),
-    ],
-)
-def test_malformed_lists(root, file, old, new, message):
-    path = root / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    with pytest.raises(CorpusError, match=message):
-        msp_conversation.load(root)
-
-
-def test_a_part_that_no_list_places(root):
-    trace_file(root).rename(trace_file(root, 9))
-    assert f"conversation_parts.txt does not list {NAME}_9" in refusal(recording(root).ratings, "arousal")
-
-
-def test_sound_that_is_missing_and_sound_that_nobody_rated(root):
-    (root / f"Audio/{NAME}.wav").rename(root / "Audio/MSP-Conversation_0200.wav")
-    assert f"{NAME}.wav: no such file" in refusal(msp_conversation.load, root)
-    *_, unrated = msp_conversation.survey(root).recordings
-    assert (unrated.id[-4:], unrated.partition) == ("0200", None)
-    assert "no labels of arousal" in refusal(unrated.ratings, "arousal")
+def test_what_does_not_belong_together_is_named(root):
+    annotation(root, "001", part=2, target="Valence").unlink()
+    load = msp_conversation.load
+    for annotator in ("005", "007"):
+        annotation(root, annotator, part=2, target="Valence").unlink()
+    with pytest.raises(CorpusError, match=r"Valence: MSP-Conversation_0047_2: annotations of other targets"):
+        load(root)
+    parts = root / "Time Labels/conversation_parts.txt"
+    parts.write_text(parts.read_text().replace(f"{NAME}_2;104.5;106.5\n", ""))
+    with pytest.raises(CorpusError, match=r"MSP-Conversation_0047_2: no row in conversation_parts.txt"):
+        load(root)
+    (root / f"Audio/{NAME}.wav").unlink()
+    with pytest.raises(CorpusError, match=r"MSP-Conversation_0047_1.*: no audio"):
+        load(root)
+    parts.write_text(f"{NAME}_1;5;3\n")
+    with pytest.raises(CorpusError, match=r"line 1: .* goes from 5 to 3 s"):
+        load(root)
+    parts.unlink()
+    with pytest.raises(CorpusError, match=r"conversation_parts.txt: no such file"):
+        load(root)

@@ -1,51 +1,53 @@
-"""MSP-Conversation: preambles, irregular times, another set of annotators for each part, a third column, any sound."""
-
-import json
+"""MSP-Conversation: eight lines and a rule before the samples, irregular times, a malformed file of dominance."""
 
 import numpy as np
 
 from trees import sound, text, trace
 
-LABEL_FILES = (
-    "Annotations/*/*.csv",
-    "Time Labels/*.txt",
-    "partitions.txt",
-)
+LABEL_FILES = ("Annotations/*/*.csv", "Time Labels/*.txt", "partitions.txt")
+TARGETS = ("Arousal", "Valence", "Dominance")
 PREAMBLE = (
-    "Time of rating,2019-08-13 10:21\n"
-    "Annotator,001\nFile,MSP-Conversation.wav\nMagnitude,100\nLabels,low;high\nVersion,1.0\n\n%%%%%%%%\n"
+    'Time of Rating,"01-Feb-2019 10:00:00"\nMultimedia File,part.mp4\nLower Label,low\nUpper Label,high\n'
+    "Minimum Value,-100\nMaximum Value,100\nNumber of Steps,9\nSecond,Rating\n%%%%%%,%%%%%%\n"
 )
-# Conversation -> its parts' start and end in the podcast, in seconds.
-PARTS = {"0047": ((100.0, 103.0), (103.0, 105.0)), "0079": ((12.5, 15.5),), "0103": ((0.0, 2.0),)}
-ANNOTATORS = {"0047_1": ("001", "002", "004"), "0047_2": ("001", "007"), "0079_1": ("002",), "0103_1": ("001", "009")}
-PARTITION = {"0047": "Train", "0079": "Validation", "0103": "Test"}
+SECONDS = 7.0
+# In the podcast's time: conversation 47 begins at 100 s; a second between its parts is not rated.
+PARTS = {
+    "MSP-Conversation_0002_1": (30.0, 33.0),
+    "MSP-Conversation_0047_1": (100.5, 103.5),
+    "MSP-Conversation_0047_2": (104.5, 106.5),
+    "MSP-Conversation_0050_1": (0.0, 2.0),
+    "MSP-Conversation_0061_1": (10.0, 12.0),
+}
+ANNOTATORS = {"MSP-Conversation_0047_2": ("001", "005", "007")}
+PARTITIONS = {"0002": "Train", "0047": "Train", "0050": "Validation", "0061": "Test"}
+RATES = {"0002": (16000, 1), "0047": (44100, 2), "0050": (16000, 1), "0061": (22050, 1)}
+MALFORMED = "Annotations/Dominance/MSP-Conversation_0047_2_001.csv"
+
+
+def samples(duration_s, seed):
+    """Irregular times from shortly after 0 to shortly before the end, and values of a slider."""
+    rng = np.random.default_rng(seed)
+    times = np.unique(np.round(np.concatenate([[0.01], rng.uniform(0.02, duration_s, round(30 * duration_s))]), 4))
+    return times, trace(len(times), seed, -80.0, 80.0)
 
 
 def make(root):
-    name = "MSP-Conversation_{}"
-    for (number, spans), rate_hz, channels in zip(PARTS.items(), (44100, 22050, 16000), (2, 1, 1), strict=True):
-        sound(root / f"Audio/{name.format(number)}.wav", spans[-1][1] - spans[0][0] + 0.5, rate_hz, channels)
-    parts = {f"{n}_{i}": span for n, spans in PARTS.items() for i, span in enumerate(spans, 1)}
-    lines = [f"{name.format(part)};{start};{end}\n" for part, (start, end) in parts.items()]
-    text(root / "Time Labels/conversation_parts.txt", "".join(lines))
-    lines = [f"{name.format(n)};{spans[0][0]};{spans[-1][1] + 0.5}\n" for n, spans in PARTS.items()]
-    text(root / "Time Labels/conversations.txt", "".join(lines))
-    turn = {"Conversation_Part": name.format("0047_1"), "Start_Time": 0.4, "End_Time": 2.1}
-    text(root / "Time Labels/segments.json", json.dumps({"MSP-PODCAST_0047_0003": turn}))
-    text(root / "partitions.txt", "".join(f"{name.format(n)};{part}\n" for n, part in PARTITION.items()))
-    for part, (start, end) in parts.items():
-        for annotator in ANNOTATORS[part]:
-            for seed, target in enumerate(("Arousal", "Valence", "Dominance")):
-                path = root / f"Annotations/{target}/{name.format(part)}_{annotator}.csv"
-                text(path, annotation(end - start, int(annotator) * 10 + seed, path.parent.name, path.stem[-10:]))
+    for number, (part, (start_s, end_s)) in enumerate(PARTS.items()):
+        for kind, target in enumerate(TARGETS):
+            for annotator in ANNOTATORS.get(part, ("001", "002")):
+                path = root / f"Annotations/{target}/{part}_{annotator}.csv"
+                extra = ",0" if path == root / MALFORMED else ""
+                times, values = samples(end_s - start_s, 100 * number + 10 * kind + int(annotator))
+                rows = (f"{time:.4f},{value:.4f}{extra}\n" for time, value in zip(times, values, strict=True))
+                text(path, PREAMBLE + "".join(rows))
+    for name, (rate_hz, channels) in RATES.items():
+        sound(root / f"Audio/MSP-Conversation_{name}.wav", SECONDS, rate_hz, channels)
+    text(root / "Time Labels/conversation_parts.txt", "".join(f"{n};{a};{b}\n" for n, (a, b) in PARTS.items()))
+    starts = {"0002": 30.0, "0047": 100.0, "0050": 0.0, "0061": 10.0}
+    conversations = "".join(f"MSP-Conversation_{n};{a};{a + SECONDS}\n" for n, a in starts.items())
+    text(root / "Time Labels/conversations.txt", conversations)
+    segment = '{"MSP-PODCAST_0047_0001": {"Conversation_Part": "MSP-Conversation_0047_1", "Start_Time": 0.2}}\n'
+    text(root / "Time Labels/segments.json", segment)
+    text(root / "partitions.txt", "".join(f"MSP-Conversation_{n};{p}\n" for n, p in PARTITIONS.items()))
     return root
-
-
-def annotation(seconds, seed, target, which):
-    rng = np.random.default_rng(seed)
-    times = np.cumsum(rng.uniform(0.01, 0.025, round(60 * seconds)))
-    times = times[times < seconds]
-    values = trace(len(times), seed, -90, 90)
-    third = ",0" if (target, which) == ("Dominance", "0047_2_001") else ""
-    rows = [f"{time:.4f},{value:.2f}{third}\n" for time, value in zip(times, values, strict=True)]
-    return PREAMBLE + "Time,Annotation\n" + "".join(rows)
