@@ -5,7 +5,7 @@ import pytest
 from trees import manifest as tree
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import manifest
+from emotrace.corpora import inspection, manifest
 from emotrace.errors import CorpusError, TraceError
 
 
@@ -48,6 +48,9 @@ def test_few_columns_and_any_target(root):
     recording = manifest.load(root)[0]
     assert (recording.audio, recording.partition, recording.speaker) == (None, None, None)
     assert recording.ratings("tension").target == "tension"
+    assert recording.targets == ("tension",)
+    (report,) = inspection.inspect([recording], manifest.INFO.targets)
+    assert [labels.target for labels in report.labels] == ["tension"]
     with pytest.raises(CorpusError, match="x: no arousal; the manifest lists tension"):
         recording.ratings("arousal")
 

@@ -71,6 +71,7 @@ class Recording:
             distributes none, and `gold` fuses the raters.
         label_rate_hz: label rows for each second.
         partly_rated: labels are known to leave parts of the recording out (an unrated beginning, say).
+        targets: what is rated in this recording, where it is not what the corpus's `INFO` says.
         load_features: () -> (rows, size) features as the corpus distributes them, at `label_rate_hz`, or None.
     """
 
@@ -84,6 +85,7 @@ class Recording:
     label_rate_hz: float = 1.0 / FRAME_S
     partly_rated: bool = False
     load_features: Callable[[], NDArray[np.float64]] | None = None
+    targets: tuple[str, ...] | None = None
 
     def ratings(self, target: str) -> Ratings:
         """Every rater's trace of one target, mapped linearly from `unit_range` onto [-1, 1].

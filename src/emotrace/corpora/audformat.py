@@ -227,6 +227,7 @@ def _recording(
         load_gold=partial(_load_gold, root / file, gold, raters, step_s) if gold else None,
         label_rate_hz=round(1.0 / (step_s or FRAME_S), 6),
         partly_rated=True,
+        targets=tuple(sorted(tracks)),
     )
 
 

@@ -87,7 +87,7 @@ def inspect(recordings: Iterable[Recording], targets: Sequence[str]) -> Iterator
 
     Args:
         recordings: as a reader's `survey` or `load` gives them.
-        targets: of the corpus.
+        targets: of the corpus; a recording that names its own goes first.
 
     Yields:
         A report a recording, in their order.
@@ -95,7 +95,8 @@ def inspect(recordings: Iterable[Recording], targets: Sequence[str]) -> Iterator
     for recording in recordings:
         problems: list[str] = []
         sound = _sound(recording.audio, problems)
-        labels = [_labels(recording, target, sound, problems) for target in targets if _is_rated(recording)]
+        rated = (targets if recording.targets is None else recording.targets) if _is_rated(recording) else ()
+        labels = [_labels(recording, target, sound, problems) for target in rated]
         yield Report(recording, sound, tuple(each for each in labels if each), tuple(problems))
 
 

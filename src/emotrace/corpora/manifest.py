@@ -113,6 +113,7 @@ def _recording(where: str, folder: Path, row: Mapping[str, str], targets: list[s
         load_gold=None if raters else load_traces,
         label_rate_hz=rate_hz,
         partly_rated=_yes(where, row.get("partly_rated", "")),
+        targets=tuple(files),
     )
 
 
