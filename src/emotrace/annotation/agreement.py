@@ -168,7 +168,9 @@ def _mean_of_pairs(scores: NDArray[np.float64]) -> float:
     pairs = scores[np.triu_indices_from(scores, k=1)]
     known = pairs[np.isfinite(pairs)]
     if not len(known):
-        raise TraceError("no two raters rated the same two frames, so nothing can be compared; give ratings that overlap")
+        raise TraceError(
+            "no two raters rated the same two frames, so nothing can be compared; give ratings that overlap"
+        )
     return float(known.mean())
 
 

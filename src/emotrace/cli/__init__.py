@@ -12,7 +12,7 @@ import click
 from emotrace.cli.failing import fail
 from emotrace.errors import EmotraceError
 
-COMMANDS = ("predict", "models", "corpora", "features", "stitch", "train", "export", "reproduce")
+COMMANDS = ("predict", "models", "corpora", "features", "gold", "stitch", "train", "export", "reproduce")
 
 
 class _Commands(click.Group):
