@@ -120,8 +120,8 @@ def opened(values: ArrayLike, unit_range: tuple[float, float], steps: int = SLID
     """Ratings on a scale that does not end, at which raters can be averaged.
 
     A slider has ends: who has put it there cannot go further while others still do, and means of such ratings are
-    drawn together near the ends and not in the middle. The inverse of the normal distribution's function (a probit) undoes
-    that, half a step from the ends at most; a line then brings the ends back to where they were.
+    drawn together near the ends and not in the middle. The inverse of the normal distribution's function (a probit)
+    undoes that, half a step from the ends at most; a line then brings the ends back to where they were.
 
     Args:
         values: in `unit_range`; NaN stays.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emotrace.trace import Trace
 
 
-_FORMATS = ("csv", "json", "png")
+_FORMATS = ("csv", "json", "png", "textgrid", "eaf")
 _STDOUT = Path("-")
 
 
@@ -190,10 +190,18 @@ def _write_png(trace: "Trace", path: Any, source: Path, force: bool) -> None:
     plots.save(plots.plot_trace(trace, waveform, source.name), path, force=force, suffix=".png")
 
 
+def _write_tiers(trace: "Trace", path: Any, source: Path, force: bool) -> None:
+    from emotrace.annotation import formats
+
+    formats.write(path, formats.of_trace(trace), force=force)
+
+
 _WRITERS: dict[str, Callable[["Trace", Any, Path, bool], None]] = {
     "csv": lambda trace, path, source, force: trace.to_csv(path, force=force),
     "json": lambda trace, path, source, force: trace.to_json(path, force=force),
     "png": _write_png,
+    "textgrid": _write_tiers,
+    "eaf": _write_tiers,
 }
 
 
