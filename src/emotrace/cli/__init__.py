@@ -21,6 +21,7 @@ COMMANDS = (
     "corpora",
     "check",
     "features",
+    "gold",
     "stitch",
     "train",
     "export",

@@ -119,6 +119,7 @@ def _complaint(done: "Done[Job, Report]", alone: bool) -> str:
 
 def _work(settings: Settings, job: Job) -> Report:
     """Predict one recording and write its files; runs in a process of its own where there are several jobs."""
+    from emotrace.annotation import formats
     from emotrace.inference import predictor
     from emotrace.inference import speakers as speaker_files
 
@@ -142,6 +143,8 @@ def _work(settings: Settings, job: Job) -> Report:
     for kind, path in outputs.items():
         if kind == "html":
             _write_page(trace, job, path, said, settings)
+        elif kind in ("textgrid", "eaf"):
+            formats.write(path, formats.of_trace(trace), force=settings.force)
         elif kind == "png" and picture is not None:
             picture.write(trace, path, settings.force)
         else:

@@ -12,7 +12,7 @@ from emotrace.cli.batch import STDIO, Job, Settings, run
 from emotrace.cli.failing import fail
 from emotrace.errors import EmotraceError
 
-_FORMATS = ("csv", "json", "png", "html")
+_FORMATS = ("csv", "json", "png", "html", "textgrid", "eaf")
 _BACKENDS = ("processes", "ray")
 _INTERRUPTED = 130
 
