@@ -69,7 +69,7 @@ def _green_task(ratings: Ratings, truth: Values) -> dict[str, Any]:
     alone = _lags(lag.among_raters(ratings.values, RATE_HZ))
     followed = lag.to_driver(ratings.values, truth, RATE_HZ)
     driven = _lags(followed)
-    common = float(driven.mean())
+    common = float(np.mean(driven - alone))
     others = lags_of_others(ratings)
     methods = {}
     for name, fuse in METHODS.items():

@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from emotrace.experiments import gold_tables
+
 TARGETS = ("arousal", "valence")
-DOCUMENTS = ("README.md", "docs/results.md")
+DOCUMENTS = ("README.md", "docs/results.md", "docs/gold-standard.md")
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -105,7 +107,7 @@ def speed(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-_TABLES = {"shipped": shipped, "roughness": roughness, "provenance": provenance, "speed": speed}
+_TABLES = {"shipped": shipped, "roughness": roughness, "provenance": provenance, "speed": speed} | gold_tables.TABLES
 
 
 def render(text: str, results: Mapping[str, Any]) -> str:
