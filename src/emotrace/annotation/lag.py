@@ -24,7 +24,7 @@ MAX_LAG_S = 8.0
 
 _DROP = 0.05
 _LEAST_OVERLAP = 0.5
-_SWEEPS = 30
+_SWEEPS = 15
 _SETTLED_FRAMES = 0.1
 _STILL = 1e-9  # of a variance of one; below it stands only what the FFT rounds
 
