@@ -23,6 +23,7 @@ _DELIMITERS = (";", "\t", ",", " ")
 _TIMES = {"time", "times", "timestamp", "t", "seconds", "sec", "frametime", "time_s", "time_ms"}
 _NOT_RATED = {"", "nan", "na", "n/a", "null", "none"}
 _LONGEST_CELL = 20
+_LARGEST = 1e9  # beyond, squares lose digits and no scale of ratings ends there
 _SHAPE = "give a time column and a column a rater, or a file a rater with time and value"
 
 
@@ -230,12 +231,13 @@ def _plain(rows: list[tuple[int, list[str]]], width: int) -> NDArray[np.float64]
         table = np.array([cells for _, cells in rows], dtype=np.float64)
     except ValueError:
         return None
-    return table if table.shape == (len(rows), width) and np.isfinite(table).all() else None
+    whole = table.shape == (len(rows), width) and np.isfinite(table).all()
+    return table if whole and np.abs(table).max() <= _LARGEST else None
 
 
 def _cell(path: Path, line: int, cell: str, delimiter: str, is_time: bool) -> float:
     number = _number(cell, delimiter)
-    if number is None or math.isinf(number) or (is_time and math.isnan(number)):
+    if number is None or abs(number) > _LARGEST or (is_time and math.isnan(number)):
         wanted = "a time in seconds" if is_time else "a number, nor empty or NaN for a frame that was not rated"
         raise TraceError(f"{path}, line {line}: {_short(cell)} is not {wanted}; repair the cell")
     return number

@@ -24,7 +24,7 @@ MAX_LAG_S = 8.0
 
 _DROP = 0.05
 _LEAST_OVERLAP = 0.5
-_SWEEPS = 30
+_SWEEPS = 15
 _SETTLED_FRAMES = 0.1
 _STILL = 1e-9  # of a variance of one; below it stands only what the FFT rounds
 
@@ -147,8 +147,8 @@ def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S
     """How much later every rater is than the panel, by the raters alone.
 
     Each rater is compared with the fusion of the others (`fusion.robust_weights`), all moved by the lags found so far,
-    until no lag changes any more. The lags' mean, weighted alike, is set to zero: what all raters share cannot be known
-    from them.
+    until no lag changes any more. The lags' mean, by the same weights, is set to zero: what all raters share cannot be
+    known from them, and an outlier's lag, which may be anything, is not to move the others.
 
     Args:
         values: (T, raters), NaN where not rated.
@@ -170,7 +170,7 @@ def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S
         found = [_to_others(ratings, moved, weights, rater, rate_hz, max_lag_s) for rater in range(raters)]
         # Whose maximum is none stays where the others are, rather than at the end of the range.
         fresh = np.array([0.0 if each.at_edge else each.lag_s for each in found])
-        fresh -= fresh.mean()
+        fresh -= np.average(fresh, weights=weights)
         settled = np.abs(fresh - lags_s).max() * rate_hz < _SETTLED_FRAMES
         lags_s = fresh
         if settled:

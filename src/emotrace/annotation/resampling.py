@@ -27,7 +27,7 @@ def grid(start_s: float, end_s: float, rate_hz: float) -> NDArray[np.float64]:
     first, last = np.ceil((start_s - _ON_GRID_S) * rate_hz), np.floor((end_s + _ON_GRID_S) * rate_hz)
     if last < first:
         raise TraceError(f"no frame at {rate_hz:g} Hz lies between {start_s:g} and {end_s:g} s; give a higher rate")
-    if last - first >= _MOST_FRAMES:
+    if last - first >= _MOST_FRAMES or max(abs(first), abs(last)) > _MOST_FRAMES * 100:
         raise TraceError(
             f"times go from {start_s:g} to {end_s:g} s, too much at {rate_hz:g} Hz; check that they are seconds"
         )

@@ -143,7 +143,7 @@ def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
     click.echo(f"lag shared by all, from {options.driver}: {_lag_text(found)}")
     if found.at_edge:
         raise EmotraceError(
-            f"{options.driver}: goes with the ratings at no lag from 0 to 8 s; give the lag with --lag instead"
+            f"{options.driver}: goes with the ratings at no lag up to 8 s; give the lag with --lag instead"
         )
     return standard.gold_standard(
         ratings,
@@ -171,7 +171,7 @@ def _lag_to_driver(fused: "GoldStandard", path: Path) -> "Lag":
         time_s, levels = given.time_s, given.values
     on_grid = resampling.onto_grid(time_s, levels, fused.time_s)
     rate_hz = 1.0 / float(np.median(np.diff(fused.time_s)))
-    return lag.between(on_grid, fused.values, rate_hz, (0.0, lag.MAX_LAG_S))
+    return lag.between(on_grid, fused.values, rate_hz, (-1.0, lag.MAX_LAG_S))
 
 
 def _report(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Options) -> None:

@@ -69,7 +69,7 @@ def _green_task(ratings: Ratings, truth: Values) -> dict[str, Any]:
     alone = _lags(lag.among_raters(ratings.values, RATE_HZ))
     followed = lag.to_driver(ratings.values, truth, RATE_HZ)
     driven = _lags(followed)
-    common = float(driven.mean())
+    common = float(np.mean(driven - alone))
     others = lags_of_others(ratings)
     methods = {}
     for name, fuse in METHODS.items():
@@ -159,16 +159,13 @@ def stitched_tava(root: Path) -> dict[str, Any]:
 def _stitched_target(target: str, rated: list[Values], clean: list[Values], lag_s: float) -> dict[str, Any]:
     panels = [Ratings(np.arange(len(values)) / RATE_HZ, values, stitched.RATERS, target) for values in rated]
     tables = [_table(values) for values in rated]
-    rows: dict[str, dict[str, list[float]]] = {
-        name: {"as_rated": [], "lag_told": [], "left_out": []} for name in METHODS
-    }
+    rows: dict[str, dict[str, list[float]]] = {name: {"as_rated": [], "lag_told": []} for name in METHODS}
     for panel, truth in zip(panels, clean, strict=True):
-        found, others = _lags(lag.among_raters(panel.values, RATE_HZ)), lags_of_others(panel)
+        found = _lags(lag.among_raters(panel.values, RATE_HZ))
         for name, fuse in METHODS.items():
             relative = found if name in ALIGNED else 0.0
             rows[name]["as_rated"].append(_ccc(truth, fuse(panel, 0.0)))
             rows[name]["lag_told"].append(_ccc(truth, fuse(panel, relative + lag_s)))
-            rows[name]["left_out"].append(left_out(panel, fuse, others))
     return {
         "mean_lag_told_s": lag_s,
         "pairwise_ccc_raw": float(np.mean([table["raw"]["ccc"] for table in tables])),

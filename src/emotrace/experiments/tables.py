@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from emotrace import corpora
+from emotrace.experiments import gold_tables
 
 TARGETS = ("arousal", "valence")
-DOCUMENTS = ("README.md", "docs/results.md", "docs/corpora.md", "docs/streaming.md")
+DOCUMENTS = ("README.md", "docs/results.md", "docs/corpora.md", "docs/gold-standard.md", "docs/streaming.md")
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -205,7 +206,7 @@ _TABLES = {
     "live_start": live_start,
     "live_scores": live_scores,
     "live_speed": live_speed,
-}
+} | gold_tables.TABLES
 
 
 def render(text: str, results: Mapping[str, Any]) -> str:
