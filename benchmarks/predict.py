@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import record
@@ -31,14 +32,22 @@ def make_wav(path: Path, seconds: int) -> None:
             file.write(0.1 * syllables * rng.normal(size=length))
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak resident MiB of a process."""
+class Cost(NamedTuple):
+    """What a process or a call took: seconds on the wall, seconds of all cores, and the most memory it held."""
+
+    seconds: float
+    core_seconds: float
+    resident_mib: float = 0.0
+
+
+def run(command: list[str]) -> Cost:
+    """Run a process."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"failed: {' '.join(command)}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    return Cost(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def main() -> None:
@@ -49,18 +58,25 @@ def main() -> None:
         predict = [sys.executable, "-m", "emotrace", "predict", "--force", "-o", out]
         floor = [sys.executable, "-c", _FLOOR, str(hour), out]
         run([*predict, str(clip)])
-        table: dict[str, list[tuple[float, float]]] = {"hour": [], "floor": [], "clip": []}
+        table: dict[str, list[Cost]] = {"hour": [], "floor": [], "clip": []}
         for _ in range(RUNS):
             table["hour"].append(run([*predict, str(hour)]))
             table["floor"].append(run(floor))
             table["clip"].append(run([*predict, str(clip)]))
     figures = {}
     for name, runs in table.items():
-        seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
-        figures[name] = {"seconds": round(seconds, 2), "resident_mib": round(memory)}
-        spread = f"{min(s for s, _ in runs):.2f} to {max(s for s, _ in runs):.2f}"
-        print(f"{name:6s} {seconds:6.2f} s ({spread}), {memory:4.0f} MiB resident")
-    ratios = [hour_s / floor_s for (hour_s, _), (floor_s, _) in zip(table["hour"], table["floor"], strict=True)]
+        middle = Cost(*(statistics.median(column) for column in zip(*runs, strict=True)))
+        figures[name] = {
+            "seconds": round(middle.seconds, 2),
+            "core_seconds": round(middle.core_seconds, 2),
+            "resident_mib": round(middle.resident_mib),
+        }
+        spread = f"{min(runs).seconds:.2f} to {max(runs).seconds:.2f}"
+        print(
+            f"{name:6s} {middle.seconds:6.2f} s ({spread}), {middle.core_seconds:6.2f} s of cores, "
+            f"{middle.resident_mib:4.0f} MiB resident"
+        )
+    ratios = [hour.seconds / floor.seconds for hour, floor in zip(table["hour"], table["floor"], strict=True)]
     times_real_time = round(3600 / figures["hour"]["seconds"])
     print(f"an hour of speech: {times_real_time} times real time, {statistics.median(ratios):.0f} times the floor")
     record.write("predict", {**figures, "times_real_time": times_real_time})

@@ -259,9 +259,25 @@ def _from_file(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
             raise
 
 
-def _sound_file(file: BinaryIO) -> _Sequential | None:
+def _descriptor(file: BinaryIO) -> int | None:
+    """The system's number of a real file, which libsndfile reads by itself.
+
+    From any other it reads through callbacks into Python, in which a Ctrl-C is lost and passes for the file's end.
+    """
+    if os.name == "nt":  # libsndfile may have another C library's numbers there
+        return None
     try:
-        return _Sequential(file)
+        number = file.fileno()
+        os.lseek(number, 0, os.SEEK_SET)
+    except (OSError, AttributeError):
+        return None
+    return number
+
+
+def _sound_file(file: BinaryIO) -> _Sequential | None:
+    number = _descriptor(file)
+    try:
+        return _Sequential(file if number is None else number, closefd=False)
     except (soundfile.SoundFileError, TypeError):  # TypeError: soundfile asks for more on a name in .raw
         return None
 
