@@ -109,10 +109,10 @@ def robust_weights(values: ArrayLike) -> RobustWeights:
 
     A rater's agreement is the correlation with the weighted mean of the others. In Fisher's z, where the sampling error
     of a correlation does not depend on its size, the distance below the median over raters is taken in units of the
-    scaled median absolute deviation (Iglewicz and Hoaglin 1993), which is taken to be 0.2 at least. From 3.5 of them on,
-    or if the agreement is not positive, a rater is an outlier. The weight is the agreement; it falls linearly from a
-    distance of 2 on and is zero for outliers (the last part of Hampel's function). Both are iterated. Fewer than three
-    raters all weigh the same, for there is no majority.
+    scaled median absolute deviation (Iglewicz and Hoaglin 1993), which is taken to be 0.2 at least. From 3.5 of them
+    on, or if the agreement is not positive, a rater is an outlier. The weight is the agreement; it falls linearly from
+    a distance of 2 on and is zero for outliers (the last part of Hampel's function). Both are iterated. Fewer than
+    three raters all weigh the same, for there is no majority.
 
     Args:
         values: (T, raters), raters centred beforehand if their levels differ and they rated different frames.
