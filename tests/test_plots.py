@@ -157,3 +157,19 @@ def test_an_hour_is_drawn(tmp_path):
 def test_pyplot_stays_out():
     code = "import sys, emotrace.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_raters_and_their_gold_standard():
+    from emotrace.annotation import Ratings, standard
+
+    time_s = np.arange(2000) / 25
+    rng = np.random.default_rng(0)
+    values = (np.sin(time_s) + np.sin(time_s / 2.7))[:, None] + 0.1 * rng.normal(size=(2000, 4))
+    values[:, 3] = rng.normal(size=2000)
+    values[500:600, 1] = np.nan
+    ratings = Ratings(time_s, values, ("anna", "ben", "cleo", "$dan"), "arousal")
+    figure = plots.plot_gold(ratings, standard.gold_standard(ratings, "aligned"), title="a_$talk")
+    (ax,) = figure.axes
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["gold standard (aligned)", "±1 SD over raters", "4 raters", "outlier: $dan"]
+    figure.canvas.draw()

@@ -15,7 +15,7 @@ from emotrace.errors import TraceError
 
 _UNDOUBTED_Z = 2.0
 _OUTLIER_Z = 3.5
-_ALL_THE_SAME = 0.05
+_LEAST_SCALE = 0.2
 _SWEEPS = 20
 
 
@@ -109,10 +109,10 @@ def robust_weights(values: ArrayLike) -> RobustWeights:
 
     A rater's agreement is the correlation with the weighted mean of the others. In Fisher's z, where the sampling error
     of a correlation does not depend on its size, the distance below the median over raters is taken in units of the
-    scaled median absolute deviation (Iglewicz and Hoaglin 1993). From 3.5 of them on, or if the agreement is not
-    positive, a rater is an outlier. The weight is the agreement; it falls linearly from a distance of 2 on and is zero
-    for outliers (the last part of Hampel's function). Both are iterated. Fewer than three raters all weigh the same,
-    for there is no majority.
+    scaled median absolute deviation (Iglewicz and Hoaglin 1993), which is taken to be 0.2 at least. From 3.5 of them
+    on, or if the agreement is not positive, a rater is an outlier. The weight is the agreement; it falls linearly from
+    a distance of 2 on and is zero for outliers (the last part of Hampel's function). Both are iterated. Fewer than
+    three raters all weigh the same, for there is no majority.
 
     Args:
         values: (T, raters), raters centred beforehand if their levels differ and they rated different frames.
@@ -271,8 +271,9 @@ def _correlations(ratings: NDArray[np.float64], references: NDArray[np.float64])
 def _distance_below(agreement: NDArray[np.float64]) -> NDArray[np.float64]:
     fisher = np.arctanh(np.clip(agreement, -0.9999, 0.9999))
     middle = np.median(fisher)
-    # Raters who all agree alike have a deviation of nearly nothing, of which any difference is many.
-    scale = max(1.4826 * float(np.median(np.abs(fisher - middle))), _ALL_THE_SAME)
+    # Where all agree alike, any difference is many deviations of nearly nothing. But minutes of slow ratings are worth
+    # about 30 independent ones, and the sampling error of Fisher's z is then 1 / sqrt(27).
+    scale = max(1.4826 * float(np.median(np.abs(fisher - middle))), _LEAST_SCALE)
     return np.maximum(middle - fisher, 0.0) / scale
 
 

@@ -55,11 +55,11 @@ def green(root: Path) -> dict[str, Any]:
     tasks = {}
     for task in ("A", "B"):
         folder = root / "green" / f"Task{task}"
-        raters = sorted((folder / "annotations_10hz").glob("*.csv"), key=lambda path: (len(path.name), path.name))
+        raters = sorted((folder / "annotations_30hz").glob("*.csv"), key=lambda path: (len(path.name), path.name))
         if not raters:
-            raise CorpusError(f"{folder}: no annotations_10hz/*.csv; name the folder that holds green/ with --root")
+            raise CorpusError(f"{folder}: no annotations_30hz/*.csv; name the folder that holds green/ with --root")
         ratings = files.ratings(files.read(raters), "green", RATE_HZ)
-        (truth,) = files.read([folder / "objective_truth" / f"Task{task}_normalized_10hz.csv"])
+        (truth,) = files.read([folder / "objective_truth" / f"Task{task}_normalized_30hz.csv"])
         tasks[task] = _green_task(ratings, resampling.onto_grid(truth.time_s, truth.values, ratings.time_s))
     scores = {name: float(np.mean([t["methods"][name]["left_out"] for t in tasks.values()])) for name in METHODS}
     return {"chosen": max(scores, key=lambda name: scores[name]), "left_out": scores, "tasks": tasks}
