@@ -1,4 +1,4 @@
-"""The whole of ``reproduce shipped`` on a corpus of seconds: synthetic voices, tiny networks, one epoch."""
+"""`reproduce shipped` and `reproduce live` on a corpus of seconds: synthetic voices, tiny networks, one epoch."""
 
 import csv
 import json
@@ -6,11 +6,13 @@ import shutil
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 
+from emotrace import audio
 from emotrace.corpora import recola, stitched
-from emotrace.experiments import shipped
-from emotrace.inference import model
+from emotrace.experiments import live, shipped
+from emotrace.inference import model, streaming
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,57 @@ def done(folders):
         said = []
         shipped.reproduce(folders, 1, said.append)
     return folders
+
+
+@pytest.fixture(scope="module")
+def streamed(done):
+    chosen = live.settings
+
+    def settings(target, look_ahead_s, corpus):
+        config = chosen(target, look_ahead_s, corpus)
+        arguments = config.arguments | {"width": 4, "layers": 3}
+        return replace(config, arguments=arguments, seeds=min(2, config.seeds), epochs=1, variants=0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "settings", settings)
+        patch.setattr(live, "LOOK_AHEADS_S", (0.0, 0.2, None))
+        patch.setattr(live, "CHOSEN_S", 0.2)
+        patch.setattr(live, "WINDOW_S", 1.5)
+        live.reproduce(done, 1, lambda text: None)
+    return done
+
+
+def test_live_results_are_complete(streamed, tmp_path):
+    result = json.loads((streamed.results / "live.json").read_text())
+    assert [row["look_ahead_s"] for row in result["look_ahead"]] == [0.0, 0.2, None]
+    assert [len(row["arousal"]) for row in result["look_ahead"]] == [1, 2, 1]
+    for target in shipped.TARGETS:
+        assert [row["start_s"] for row in result["start"][target]] == [1.5 * n for n in range(7)]
+        assert all(-1 <= row["ccc_running"] <= 1 and row["difference"] >= 0 for row in result["start"][target])
+        assert set(result["emodb_telephone"][target]) >= {"seeds_mean", "five_run_mean"}
+    live.draw(result, tmp_path / "live.png")
+    assert (tmp_path / "live.png").stat().st_size > 10_000
+
+
+def test_the_live_model_is_one_that_streams(streamed):
+    saved = model.load(streamed.weights / "live")
+    assert saved.card["command"] == live.COMMAND
+    assert saved.reach == (9, 5)
+    assert saved.rule.running
+    assert streaming.latency_s(saved) == pytest.approx(0.255)
+    card = (streamed.weights / "live" / "CARD.md").read_text()
+    assert "a frame is given 0.255 s after its start" in card
+
+
+def test_what_is_measured_is_what_streams_give(streamed):
+    saved = model.load(streamed.weights / "live")
+    # Far from the ends of the scale: there, members are held in it for themselves, and a trace as their mean.
+    saved = replace(saved, targets=tuple(replace(target, gain=1e-3, offset=0.0) for target in saved.targets))
+    sound = audio.load(next((streamed.runs / "tava").rglob("*.wav")))
+    stream = streaming.Stream(saved)
+    traces = [stream.push(piece) for piece in np.array_split(sound, 30)] + [stream.finish()]
+    given = np.concatenate([trace.values for trace in traces])
+    np.testing.assert_allclose(given, live.members_live(sound, saved).mean(axis=0), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("network", shipped.NETWORKS)
