@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install demo test lint format check docs bench weights clean
+.PHONY: help install browser demo test lint format check docs bench weights clean
 
 help:
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,6 +19,11 @@ $(VENV)/.small: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.small
 	$(PIP) -e ".[dev]"
 	@touch $@
+
+browser: ## Debian's Chromium, which the tests of pages drive; without it they are skipped
+	@command -v chromium >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	|| echo "no Chromium, and none could be installed: tests of pages will be skipped"
 
 demo: $(VENV)/.small ## the main job: speech in; traces, CSV and picture out, into out/
 	$(BIN)/emotrace predict examples/demo.flac -o out/ --format csv --format png --force

@@ -4,6 +4,11 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 RATE_HZ = 16000
 SPEAKERS, UTTERANCES = 4, 6
@@ -67,3 +72,43 @@ def live_model(tmp_path_factory):
     }
     (folder / "model.json").write_text(json.dumps(note))
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Runs the server as `emotrace serve` does, in a thread, at a free port: `with serving(limits) as address`."""
+    pytest.importorskip("fastapi", reason="needs emotrace[web]")
+    import contextlib
+    import socket
+    import threading
+    import time
+
+    import uvicorn
+
+    from emotrace.server import app
+    from emotrace.server.limits import Limits
+    from emotrace.server.serving import configuration
+
+    @contextlib.contextmanager
+    def run(limits=None, **settings):
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(configuration(app.create(limits or Limits(workers=1), **settings)))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+            listening.close()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def server(serving):
+    """The address of a server with the default limits, one worker."""
+    with serving() as address:
+        yield address

@@ -111,9 +111,43 @@ class TestAgreement:
         with pytest.raises(TraceError, match="at least 2 raters"):
             agreement.agreement(values)
 
-    def test_nan(self):
-        with pytest.raises(TraceError, match="NaN"):
-            agreement.mean_pairwise_ccc([[0.0, 1.0], [np.nan, 1.0]])
+    def test_infinity(self):
+        with pytest.raises(TraceError, match="infinite"):
+            agreement.mean_pairwise_ccc([[0.0, 1.0], [np.inf, 1.0]])
+
+    def test_pairs_take_the_frames_that_both_rated(self):
+        values = np.array(TOY)
+        values[0, 1] = values[3, 2] = np.nan
+        scores = agreement.pairwise_ccc(values)
+        kept = [row for number, row in enumerate(TOY) if number not in (0, 3)]
+        assert scores[1, 2] == pytest.approx(slow_ccc(column(kept, 1), column(kept, 2)), abs=1e-12)
+        assert scores[0, 3] == pytest.approx(slow_ccc(column(TOY, 0), column(TOY, 3)), abs=1e-12)
+
+    def test_panels_take_the_frames_that_all_rated(self):
+        values = np.array(TOY)
+        values[2, 4] = np.nan
+        whole = np.delete(np.array(TOY), 2, axis=0)
+        assert agreement.icc_2k(values) == agreement.icc_2k(whole)
+        assert agreement.cronbach_alpha(values) == agreement.cronbach_alpha(whole)
+        assert math.isnan(agreement.icc_2k([[0.0, np.nan], [1.0, 1.0], [np.nan, 0.0]]))
+
+    def test_raters_who_share_no_frames_are_left_out_of_the_mean(self):
+        values = np.array(TOY)[:, :3]
+        values[:3, 0] = values[3:, 1] = np.nan
+        scores = agreement.pairwise_ccc(values)
+        assert math.isnan(scores[0, 1])
+        assert agreement.mean_pairwise_ccc(values) == pytest.approx((scores[0, 2] + scores[1, 2]) / 2, abs=1e-12)
+        with pytest.raises(TraceError, match="no two raters"):
+            agreement.mean_pairwise_ccc(values[:, :2])
+
+    def test_the_table_is_raw_beside_centred(self):
+        values = np.array(TOY)
+        table = agreement.agreement_table(values)
+        assert table.raw == agreement.agreement(values)
+        assert dataclasses.astuple(table.centred) == pytest.approx(
+            dataclasses.astuple(agreement.agreement(fusion.centre_avec2016(values))), abs=1e-12
+        )
+        assert table.centred.rmse < table.raw.rmse
 
 
 class TestFusion:
@@ -172,8 +206,10 @@ class TestFusion:
             fuse(np.zeros(5))
         with pytest.raises(TraceError, match="shape"):
             fuse(np.zeros((0, 6)))
-        with pytest.raises(TraceError, match="NaN"):
-            fuse([[0.0, np.nan]])
+        with pytest.raises(TraceError, match="infinite"):
+            fuse([[0.0, np.inf]])
+        with pytest.raises(TraceError, match="no frame is rated"):
+            fuse([[np.nan, np.nan]])
 
 
 class TestLag:

@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotrace import audio
+from emotrace import audio, output
 from emotrace.errors import AudioError
 
 av = pytest.importorskip("av")
@@ -26,12 +26,12 @@ def frequency_and_level(samples):
 
 
 def encode(path, codec, rate_hz, container=None):
-    with av.open(str(path), "w", format=container) as output:
-        stream = output.add_stream(codec, rate=rate_hz, layout="stereo")
+    with av.open(str(path), "w", format=container) as muxer:
+        stream = muxer.add_stream(codec, rate=rate_hz, layout="stereo")
         frame = av.AudioFrame.from_ndarray(np.tile(sine(rate_hz), (2, 1)), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts = rate_hz, 0
         for packet in [*stream.encode(frame), *stream.encode(None)]:
-            output.mux(packet)
+            muxer.mux(packet)
     return path
 
 
@@ -320,3 +320,28 @@ def test_find_names_what_is_missing(tmp_path):
             audio.find([path])
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+class _Pipe(io.BytesIO):
+    def seekable(self):
+        return False
+
+
+@pytest.mark.parametrize("stated", [0, 0xFFFFFFFF, 0x7FFFF000], ids=["none yet", "unknown", "too much"])
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_wav_that_is_still_being_written_gives_what_is_there(tmp_path, stated, piped):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(4000, 0.25), 16000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    for place in (4, 40):
+        data[place : place + 4] = stated.to_bytes(4, "little")
+    path.write_bytes(data)
+    source = _Pipe(bytes(data)) if piped else path
+    np.testing.assert_array_equal(audio.load(source), np.full(4000, 0.25, np.float32))
+
+
+def test_a_pipe_longer_than_memory_is_to_hold(monkeypatch):
+    monkeypatch.setattr(output, "IN_MEMORY_BYTES", 1000)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.full(40_000, 0.25), 16000, format="WAV", subtype="PCM_16")
+    assert len(audio.load(_Pipe(buffer.getvalue()))) == 40_000

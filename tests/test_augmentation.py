@@ -202,6 +202,11 @@ class TestBand:
         assert gain_db(low_hz / 2) < -20
         assert gain_db((high_hz + 8000) / 2) < -6
 
+    @pytest.mark.parametrize("order", sorted(set(augmentation._ORDERS)))
+    def test_falls_by_6_db_an_octave_for_each_order(self, order):
+        heard = [db(level_at(augmentation.band_limit(sine(hz), 300, 7900, order), hz)) for hz in (50, 100)]
+        assert heard[1] - heard[0] == pytest.approx(6.02 * order, rel=0.1)
+
     def test_a_telephone_passes_nothing_at_6_khz(self):
         heard = augmentation.band_limit(sine(6000), 300, 3400)
         assert db(level_at(heard, 6000) / 0.3) < -30

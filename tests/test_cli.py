@@ -1,6 +1,7 @@
 import csv
 import io
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,7 +10,9 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from emotrace import running
 from emotrace.cli import main
+from emotrace.inference import predictor
 from emotrace.trace import Trace
 
 RATE_HZ = 16000
@@ -287,3 +290,162 @@ def test_stitch_and_its_errors(here):
     assert call("stitch", "ratings.csv", "other", "--split", "all").exit_code == 2
     assert failing("stitch", "none.csv", "other")[0].startswith("emotrace: none.csv: ")
     assert not (here / "other").exists()
+
+
+def process(arguments, **kwargs):
+    """A process of its own, whose standard streams are real ones."""
+    return subprocess.run([sys.executable, "-m", "emotrace", "predict", *arguments], stderr=subprocess.PIPE, **kwargs)
+
+
+@pytest.mark.parametrize("backend", ["processes", "ray"])
+def test_jobs_change_nothing_but_the_time(here, backend):
+    if backend == "ray":
+        pytest.importorskip("ray", reason="the extra emotrace[ray] is not installed")
+    for seed in range(3):
+        write(here / "in" / f"{seed}.wav", sound(2 + seed))
+    (here / "in" / "bad.wav").write_text("no sound")
+    assert call("predict", "in", "-o", "one").exit_code == 1
+    result = call("predict", "in", "-o", "two", "--jobs", 2, "--backend", backend)
+    if "Ray cannot be started" in result.stderr:
+        pytest.skip(result.stderr)
+    assert result.exit_code == 1
+    assert "1 of 4 recordings failed:" in result.stderr
+    assert "bad.wav: is not audio" in result.stderr
+    assert result.stdout.count("  arousal ") == 3
+    assert files(here / "two") == ["0.csv", "1.csv", "2.csv"]
+    for name in files(here / "two"):
+        assert (here / "two" / name).read_bytes() == (here / "one" / name).read_bytes()
+
+
+def test_resume_keeps_what_exists_and_writes_what_is_missing(here):
+    for name in ("a", "b"):
+        write(here / "in" / f"{name}.wav")
+    (here / "a.csv").write_text("mine")
+    result = call("predict", "in", "--resume")
+    assert result.exit_code == 0
+    assert "1 of 2 recordings were done before and are kept" in result.stderr
+    assert (here / "a.csv").read_text() == "mine"
+    assert len(Trace.from_csv("b.csv")) == 25
+    assert call("predict", "in", "--resume", "--format", "csv", "--format", "json").exit_code == 0
+    assert (here / "a.csv").read_text() == "mine"
+    assert files(here) == ["a.csv", "a.json", "b.csv", "b.json", "in/a.wav", "in/b.wav"]
+    assert call("predict", "in", "--resume").stdout == ""
+    assert "one of the two" in call("predict", "in", "--resume", "--force").stderr
+
+
+def test_a_recording_whose_process_was_killed_is_listed(here, monkeypatch):
+    for name in ("a", "b"):
+        write(here / "in" / f"{name}.wav")
+
+    def each(work, jobs, *_):
+        yield running.Done(jobs[0], error=running.WorkerLostError())
+        yield running.Done(jobs[1], work(jobs[1]))
+
+    monkeypatch.setattr(running, "each", lambda *args: each(*args))
+    lines = failing("predict", "in", "-o", "out", "--jobs", 2, code=1)
+    assert lines[0] == "1 of 2 recordings failed:"
+    assert "a.wav: its process was killed" in lines[1]
+    assert files(here / "out") == ["b.csv"]
+
+
+def test_what_nobody_foresaw_stops_one_recording_of_many_and_is_raised_for_one(here, monkeypatch):
+    for name in ("a", "b"):
+        write(here / "in" / f"{name}.wav")
+    predict = predictor.predict
+
+    def moody(source, **kwargs):
+        if source.name == "a.wav":
+            raise ZeroDivisionError("oh")
+        return predict(source, **kwargs)
+
+    monkeypatch.setattr(predictor, "predict", moody)
+    lines = failing("predict", "in", "-o", "out", code=1)
+    assert "a.wav: fails unexpectedly (ZeroDivisionError: oh)" in lines[1]
+    assert files(here / "out") == ["b.csv"]
+    with pytest.raises(ZeroDivisionError):
+        call("predict", "in/a.wav")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing on Windows")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_leaves_nothing_half_written_and_resume_goes_on(here, jobs):
+    # Many, so that the last is far away when the first is told of, however busy the machine.
+    write(here / "in" / "00.wav", sound(90))
+    for number in range(1, 24):
+        os.link(here / "in" / "00.wav", here / "in" / f"{number:02d}.wav")
+    command = [sys.executable, "-m", "emotrace", "predict", "in", "-o", "out", "--jobs", str(jobs)]
+    running_ = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "-> out" in running_.stdout.readline()
+    running_.send_signal(signal.SIGINT)
+    _, said = running_.communicate()
+    assert running_.returncode == 130
+    lines = [line for line in said.splitlines() if line and not line.startswith("warning: ")]
+    assert lines == ["stopped; what is written is whole, and the same command with --resume goes on"]
+    done = files(here / "out")
+    assert set(done) < {f"{number:02d}.csv" for number in range(24)}
+    assert all(len(Trace.from_csv(here / "out" / name)) == 2250 for name in done)
+    assert call("predict", "in", "-o", "out", "--resume").exit_code == 0
+    assert len(files(here / "out")) == 24
+
+
+def test_progress_says_files_speed_and_time_left(here, monkeypatch):
+    from emotrace.cli import batch
+
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(batch.sys, "stderr", terminal)
+    jobs = [batch.Job(write(here / f"{name}.wav"), {}) for name in "ab"]
+    with batch._Progress(jobs) as progress:
+        for job in jobs:
+            progress.clear()
+            progress.advance(job, batch.Report("", (), 3600.0))
+    assert "1 of 2 files" in terminal.getvalue()
+    assert "50%" in terminal.getvalue()
+    assert "times real time" in terminal.getvalue()
+
+
+def test_standard_input(here):
+    path = write(here / "in" / "talk.wav", sound(2))
+    assert process(["-"], stdin=path.open("rb")).returncode == 0
+    call("predict", "in/talk.wav")
+    assert (here / "stdin.csv").read_bytes() == (here / "talk.csv").read_bytes()
+    piped = process(["-", "-o", "-"], input=path.read_bytes(), stdout=subprocess.PIPE)
+    assert piped.stdout == (here / "talk.csv").read_bytes()
+    empty = process(["-", "-o", "none.csv"], input=b"", stdout=subprocess.PIPE)
+    assert empty.returncode == 2
+    assert empty.stderr.decode().startswith("emotrace: <stdin>: is empty")
+    assert "separate call" in call("predict", "-", "in").stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+@pytest.mark.parametrize("arguments", [["-o", "-"], []], ids=["trace", "summary"])
+def test_standard_output_on_a_full_disk_is_one_line(here, arguments):
+    write(here / "talk.wav")
+    with open("/dev/full", "w") as full:
+        done = process(["talk.wav", *arguments], stdout=full)
+    assert done.returncode == 2
+    assert (
+        done.stderr.decode()
+        .splitlines()[-1]
+        .startswith("emotrace: standard output: cannot be written (No space left on device)")
+    )
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+def test_standard_output_whose_reader_has_gone(here):
+    write(here / "talk.wav", sound(30))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = process(["talk.wav", "-o", "-"], stdout=writer)
+    os.close(writer)
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if not line.startswith(b"warning: ")] == []
+
+
+def test_a_damaged_recording_warns_once_with_its_picture(here):
+    data = write(here / "talk.flac", sound(20)).read_bytes()
+    (here / "talk.flac").write_bytes(data[: len(data) // 2])
+    result = call("predict", "talk.flac", "--format", "png", "--format", "csv")
+    assert result.exit_code == 0
+    assert result.stderr.count("damaged after") == 1

@@ -2,13 +2,16 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from emotrace.errors import ConfigError
 from emotrace.features.normalisation import Normalisation
+from emotrace.training import config as configuration
 from emotrace.training.augmentation import Strength
 from emotrace.training.config import Config, Normalising, read
+from emotrace.training.dataset import Example
 
 
 @pytest.fixture
@@ -132,6 +135,48 @@ class TestTypes:
 
     def test_unknown_schedule(self):
         assert "constant" in refusal(None, "schedule=cosin")
+
+
+class TestRanges:
+    @pytest.mark.parametrize(
+        ("setting", "fault"),
+        [
+            ("seeds=0", "seeds is 0; it must be at least 1"),
+            ("epochs=0", "epochs is 0; it must be at least 1"),
+            ("patience=-1", "patience is -1; it must be at least 1"),
+            ("variants=-1", "variants is -1; it must be at least 0"),
+            ("stop_after=-1", "stop_after is -1; it must be at least 0"),
+            ("lag_s=-0.1", "lag_s is -0.1; it must be at least 0"),
+            ("l2=-1", "l2 is -1.0; it must be at least 0"),
+            ("learning_rate=0", "learning_rate is 0.0; it must be above 0"),
+            ("learning_rate=-0.1", "learning_rate is -0.1; it must be above 0"),
+            ("learning_rate=.nan", "learning_rate is nan; it must be above 0"),
+            ("learning_rate=.inf", "learning_rate is inf; it must be above 0"),
+            ("averaging=1.5", "averaging is 1.5; it must be between 0 and 1"),
+            ("normalisation.cut_share=2", "normalisation.cut_share is 2.0; it must be between 0 and 1"),
+            ("normalisation.clip=0", "normalisation.clip is 0.0; it must be above 0"),
+            ("normalisation.cut_s=[0, 1]", "normalisation.cut_s is [0.0, 1.0]; it must be two numbers, the lower"),
+            ("normalisation.cut_s=[3, 1]", "normalisation.cut_s is [3.0, 1.0]; it must be two numbers, the lower"),
+            ("augmentation.room=-0.1", "augmentation.room is -0.1; it must be between 0 and 1"),
+            ("augmentation.speed_range=[0, 1]", "augmentation.speed_range is [0.0, 1.0]; it must be two numbers"),
+            ("augmentation.gate_db=[45, 25]", "augmentation.gate_db is [45.0, 25.0]; it must be two numbers"),
+        ],
+    )
+    def test_numbers_that_no_run_can_make_sense_of(self, setting, fault):
+        assert refusal(None, setting).startswith(f"--set: {fault}")
+
+    def test_edges_are_in(self):
+        settings = ["seeds=1", "averaging=1", "lag_s=0", "augmentation.room=1", "normalisation.cut_s=[0.04, 0.04]"]
+        assert read(None, settings).normalisation.cut_s == (0.04, 0.04)
+
+    def test_every_number_has_limits(self):
+        for kind, limits in configuration._LIMITS.items():
+            numbers = {f.name for f in fields(kind) if any(name in str(f.type) for name in ("int", "float"))}
+            assert set(limits) == numbers
+
+    def test_the_shortest_pieces_come_to_an_end(self):
+        whole = Example("R", np.zeros((50, 8), np.float32), np.zeros(50, np.float32), 8)
+        assert len(whole.cut((0.04, 0.04), np.random.default_rng(0))) == 49
 
 
 class TestMistakes:

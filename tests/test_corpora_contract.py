@@ -1,12 +1,19 @@
 """What every corpus reader promises, and what the package around them does."""
 
+import json
+
 import numpy as np
 import pytest
+import trees
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from emotrace import corpora
 from emotrace.annotation import Ratings, fusion
-from emotrace.corpora import Info, Recording
-from emotrace.errors import CorpusError
+from emotrace.cli import main
+from emotrace.corpora import Info, Recording, inspection
+from emotrace.errors import CorpusError, EmotraceError
 
 
 @pytest.mark.parametrize("name", corpora.names())
@@ -34,6 +41,162 @@ class TestEveryReader:
     def test_refuses_a_root_that_is_not_there(self, name, tmp_path):
         with pytest.raises(CorpusError, match="absent"):
             corpora.get(name).load(tmp_path / "absent")
+
+
+def test_every_reader_has_a_tree_in_its_corpus_s_format():
+    assert trees.names() == corpora.names()
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory):
+    """Tiny corpora, each made once and not to be written to."""
+    made = {}
+
+    def make(name):
+        if name not in made:
+            made[name] = trees.get(name).make(tmp_path_factory.mktemp(name) / "corpus")
+        return made[name]
+
+    return make
+
+
+def is_rated(recording):
+    return recording.load_ratings is not None or recording.load_gold is not None
+
+
+@pytest.mark.parametrize("name", trees.names())
+class TestEveryTree:
+    def test_recordings_are_named_once_and_in_order(self, name, tree):
+        recordings = corpora.get(name).load(tree(name))
+        ids = [recording.id for recording in recordings]
+        assert ids == sorted(set(ids))
+        assert {recording.partition for recording in recordings} <= {*corpora.PARTITIONS, None}
+        assert all(recording.speaker is None or recording.speaker for recording in recordings)
+        assert all(recording.audio is None or recording.audio.is_file() for recording in recordings)
+
+    def test_labels_are_in_the_unit_of_the_package_and_fit_the_sound(self, name, tree):
+        reader = corpora.get(name)
+        reports = list(inspection.inspect(reader.load(tree(name)), reader.INFO.targets))
+        rated = 0
+        for report in reports:
+            for labels in report.labels:
+                gold = report.recording.gold(labels.target)
+                assert gold.values.shape == (len(gold.time_s), 1)
+                assert np.nanmax(np.abs(gold.values)) <= (1.5 if report.recording.load_gold is None else 1)
+                if report.recording.load_ratings is not None:
+                    ratings = report.recording.ratings(labels.target)
+                    assert np.nanmax(np.abs(ratings.values)) <= 1
+                    assert len(ratings.raters) == labels.raters >= 1
+                if report.sound is not None:
+                    frames = report.recording.gold_frames(labels.target, report.sound.frames)
+                    assert frames.shape == (report.sound.frames,)
+                    assert np.isfinite(frames).any()
+                rated += 1
+        assert rated
+
+    def test_check_finds_nothing_wrong_and_all_that_is(self, name, tree):
+        done = CliRunner().invoke(main, ["check", name, str(tree(name))])
+        assert done.exit_code == 0, done.output
+        assert done.stdout.rstrip().endswith("no problems")
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def test_whatever_befalls_a_label_file_the_error_is_the_package_s_own(self, name, tree, data):
+        root = tree(name)
+        files = sorted(p for pattern in trees.get(name).LABEL_FILES for p in root.glob(pattern))
+        path = data.draw(st.sampled_from(files))
+        whole = path.read_bytes()
+        try:
+            path.write_bytes(data.draw(damaged(whole)))
+            read_everything(name, root)
+        finally:
+            path.write_bytes(whole)
+
+
+def damaged(whole):
+    """Strategies for a file cut off, without a line, with another delimiter, with rubbish in it, or recoded."""
+    lines = whole.splitlines(keepends=True)
+    cut = st.integers(0, len(whole)).map(lambda at: whole[:at])
+    short = st.integers(0, len(lines) - 1).map(lambda at: b"".join([*lines[:at], *lines[at + 1 :]]))
+    swapped = st.sampled_from([(b";", b","), (b",", b";"), (b",", b"\t"), (b".", b",")]).map(
+        lambda p: whole.replace(*p)
+    )
+    rubbish = st.tuples(
+        st.integers(0, len(whole)), st.sampled_from([b"NaN", b"\0", b"1e999", b"\xff", b'"', b"\n\n", b"-7777", b"x"])
+    ).map(lambda drawn: whole[: drawn[0]] + drawn[1] + whole[drawn[0] :])
+    recoded = st.just(whole.decode("latin-1").encode("utf-16"))
+    return st.one_of(cut, short, swapped, rubbish, recoded, st.binary(max_size=60))
+
+
+def read_everything(name, root):
+    reader = corpora.get(name)
+    for recording in told(reader.load, root) or []:
+        for target in reader.INFO.targets:
+            for label in (recording.gold, recording.ratings):
+                ratings = told(label, target)
+                assert ratings is None or np.nanmax(np.abs(ratings.values)) <= 1.5
+
+
+def told(call, argument):
+    """What a call gives, or None where it refuses as the package does: with one line."""
+    try:
+        return call(argument)
+    except EmotraceError as error:
+        (_,) = str(error).splitlines()
+        return None
+
+
+class TestCheck:
+    @pytest.fixture
+    def root(self, tmp_path):
+        return trees.get("recola").make(tmp_path / "corpus")
+
+    def check(self, *arguments):
+        return CliRunner().invoke(main, ["check", "recola", *map(str, arguments)])
+
+    def test_says_what_there_is(self, root):
+        done = self.check(root)
+        header, *rows, summary = done.stdout.splitlines()
+        assert header.split()[:4] == ["recording", "part", "sound", "labels"]
+        recordings = corpora.get("recola").load(root)
+        assert len(rows) == 2 * len(recordings)
+        assert all("last row, at the end instant, dropped" in row for row in rows)
+        assert f"{len(recordings)} recordings" in summary
+
+    def test_labels_of_another_length_are_named_with_both_and_the_rest_goes_on(self, root):
+        path = sorted((root / "RECOLA-Annotation/emotional_behaviour/arousal").iterdir())[0]
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:-5]))
+        done = self.check(root)
+        assert done.exit_code == 1
+        assert f"{len(lines) - 6} label rows do not fit {len(lines) - 2} frames" in done.stdout
+        assert done.stdout.rstrip().endswith("1 problem")
+        assert "NOT MATCHED" in done.stdout
+
+    def test_malformed_labels_and_damaged_sound_are_both_told(self, root):
+        labels = sorted((root / "RECOLA-Annotation/emotional_behaviour/valence").iterdir())[0]
+        labels.write_text(labels.read_text().replace(";", ","))
+        sound = sorted((root / "RECOLA-Audio-recordings").iterdir())[-1]
+        sound.write_text("not a sound")
+        done = self.check(root, "--problems-only")
+        assert done.exit_code == 1
+        problems = [line for line in done.stdout.splitlines() if line.startswith("problem: ")]
+        assert len(problems) == 2
+        assert str(labels) in problems[0]
+        assert str(sound) in problems[1]
+        assert done.stdout.count("\n") == 3
+
+    def test_another_folder(self, tmp_path):
+        done = self.check(tmp_path)
+        assert done.exit_code == 2
+        assert str(tmp_path) in done.stderr
+
+    def test_as_json(self, root, tmp_path):
+        assert self.check(root, "--json", tmp_path / "found.json").exit_code == 0
+        found = json.loads((tmp_path / "found.json").read_text())
+        assert [r["id"] for r in found["recordings"]] == [r.id for r in corpora.get("recola").load(root)]
+        assert found["recordings"][0]["labels"][0]["raters"] == 6
+        assert self.check(root, "--json", tmp_path / "found.json").exit_code == 2
 
 
 def test_discovers_readers_and_only_readers():
@@ -139,3 +302,27 @@ class TestGold:
         unrated = np.flatnonzero(np.isnan(recording.gold_frames("arousal", 125))) * 0.04
         assert unrated.min() >= 1.88
         assert unrated.max() <= 2.12
+
+
+class TestKnownGold:
+    def recording(self, **given):
+        given = {"load_ratings": None, "label_rate_hz": 25.0} | given
+        return Recording("S1", None, "test", None, **given)
+
+    def test_labels_that_are_kept_back(self):
+        assert self.recording().known_gold("arousal", 10) is None
+
+    def test_labels_that_are_all_missing(self):
+        def unrated(target):
+            return Ratings(np.arange(10) * 0.04, np.full((10, 1), np.nan), ("gold",), target)
+
+        assert self.recording(load_gold=unrated).known_gold("arousal", 10) is None
+
+    def test_labels_are_the_gold_standard(self):
+        def rated(target):
+            return Ratings(np.arange(10) * 0.04, np.linspace(0, 1, 10)[:, None], ("gold",), target)
+
+        recording = self.recording(load_gold=rated)
+        assert recording.known_gold("arousal", 10).tolist() == recording.gold_frames("arousal", 10).tolist()
+        with pytest.raises(CorpusError, match="do not fit"):
+            recording.known_gold("arousal", 12)

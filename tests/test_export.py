@@ -4,10 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from emotrace import evaluation, features
-from emotrace.corpora import stitched
-from emotrace.errors import ConfigError, CorpusError
+from emotrace.cli import main
+from emotrace.corpora import recola, stitched
+from emotrace.errors import ConfigError, CorpusError, ModelError
 from emotrace.features.normalisation import Running
 from emotrace.inference import model, predictor, streaming
 from emotrace.training import export, loop, run
@@ -63,7 +65,7 @@ def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
         target = saved.targets[column]
         for seed, network in enumerate(export.load_networks(folder, run.read_config(folder))):
             wanted = target.gain * loop.predict(network, normalised) + target.offset
-            assert np.abs(members[seed, :, column] - np.clip(wanted, -1, 1)).max() < 1e-4 * max(1, abs(target.gain))
+            assert np.abs(members[seed, :, column] - wanted).max() < 1e-4 * max(1, abs(target.gain))
 
 
 def test_a_model_that_is_behind_by_little_goes_on_frame_by_frame(stitched_root, tmp_path):
@@ -121,6 +123,48 @@ def test_calibration_goes_halfway_to_the_ratings_of_a_stitched_corpus(runs, monk
     assert both == pytest.approx(np.sqrt(of_gold * rated.std() / heard.std()), rel=1e-3)
 
 
+def test_calibration_leaves_out_what_is_not_rated(runs, monkeypatch):
+    config, networks, data, _ = development(runs)
+    monkeypatch.setattr(stitched, "spans", lambda root, target: [])
+    (whole,) = data.dev
+    gold = np.where(np.arange(len(whole.gold)) < 100, np.float32(np.nan), whole.gold)
+    gain, offset = export.calibrate(config, networks, replace(data, dev=[replace(whole, gold=gold)]))
+    trace = np.mean([loop.predict(n, whole.normalised(data.rule)) for n in networks], axis=0)[100:]
+    assert gain == pytest.approx(whole.gold[100:].std() / trace.std(), rel=1e-2)
+    assert offset == pytest.approx(whole.gold[100:].mean() - gain * trace.mean(), abs=1e-3)
+
+
+def test_the_card_says_where_the_calibration_comes_from(runs, stitched_root, tmp_path):
+    fitted = export.export(runs, tmp_path / "fitted", "mine", {})
+    assert set(fitted.card["calibration"].values()) == {"fitted on the development recordings"}
+    given = export.export(runs, tmp_path / "given", "mine", {}, calibration={"arousal": (1.5, 0.1)})
+    assert given.card["calibration"]["arousal"] == "given to the export"
+    assert (given.targets[0].gain, given.targets[0].offset) == (1.5, 0.1)
+    run.train(
+        replace(small(stitched_root, "downup", "arousal"), seeds=1, fit_all=True), tmp_path / "all" / "a", show=False
+    )
+    seen = export.export([tmp_path / "all" / "a"], tmp_path / "seen", "mine", {})
+    assert "were trained on them too" in seen.card["calibration"]["arousal"]
+
+
+def test_a_seed_that_fails_does_not_end_the_others(stitched_root, tmp_path, monkeypatch):
+    fit = loop.fit
+
+    def failing(config, seed, *arguments):
+        if seed == 0:
+            raise ModelError(f"seed {seed}, epoch 1: the loss is nan; lower learning_rate")
+        return fit(config, seed, *arguments)
+
+    config = replace(small(stitched_root, "downup", "arousal"), epochs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "fit", failing)
+        with pytest.raises(ModelError, match=r"seed 0, epoch 1: the loss is nan.*the other seeds are done") as error:
+            run.train(config, tmp_path / "out", show=False)
+    assert "\n" not in str(error.value)
+    assert [path.parent.name for path in (tmp_path / "out").glob("seed-*/record.json")] == ["seed-1"]
+    assert [record["seed"] for record in run.train(config, tmp_path / "out", show=False)] == [0, 1]
+
+
 def test_an_unfinished_run_is_not_exported(runs, tmp_path):
     with pytest.raises(ConfigError, match=r"config\.yaml"):
         export.export([tmp_path], tmp_path / "mine", "mine", {})
@@ -154,3 +198,20 @@ def test_a_model_is_replaced_whole(runs, tmp_path):
     export.export(runs, tmp_path / "mine", "second", {}, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert model.load(tmp_path / "mine").name == "second"
+
+
+def test_the_command_warns_in_one_line_and_names_the_calibration(stitched_root, tmp_path, monkeypatch):
+    load = recola.load
+    unrated = next(r.id for r in load(stitched_root) if r.partition == "train")
+    monkeypatch.setattr(
+        recola, "load", lambda root: [replace(r, load_ratings=None) if r.id == unrated else r for r in load(root)]
+    )
+    (tmp_path / "a.yaml").write_text(
+        f"root: {stitched_root}\narguments: {{width: 4, layers: 2}}\nseeds: 1\nepochs: 1\nfit_all: true\n"
+    )
+    trained = CliRunner().invoke(main, ["train", str(tmp_path / "a.yaml"), "-o", str(tmp_path / "a")])
+    assert trained.exit_code == 0, trained.output
+    assert f"warning: {unrated}: no frame is rated for arousal; it is left out\n" in trained.stderr
+    exported = CliRunner().invoke(main, ["export", str(tmp_path / "a"), "-o", str(tmp_path / "mine")])
+    assert exported.exit_code == 0, exported.output
+    assert "arousal: gain and offset fitted on the development recordings; the networks were trained" in exported.stdout

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "emotrace"
 LAYERS = (
-    {"errors", "output", "trace", "audio", "metrics", "postprocessing"},
+    {"errors", "output", "provenance", "running", "trace", "audio", "metrics", "postprocessing"},
     {"features", "annotation"},
     {"corpora"},
     {"inference"},

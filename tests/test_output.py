@@ -1,10 +1,12 @@
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from emotrace import output
 from emotrace.errors import EmotraceError
-from emotrace.output import write_atomically
+from emotrace.output import spooled, write_atomically
 
 
 def write_text(file):
@@ -111,3 +113,33 @@ def test_a_link_is_followed(tmp_path):
 def test_other_modes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="mode"):
         write_atomically(tmp_path / "a", write_text, mode="a")
+
+
+@pytest.mark.parametrize("limit", [10, 10_000])
+def test_spooled_bytes_are_read_again_from_memory_or_disk(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(output, "IN_MEMORY_BYTES", limit)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with spooled(bytes([n]) * 100 for n in range(5)) as file:
+        assert file.read() == b"".join(bytes([n]) * 100 for n in range(5))
+        file.seek(250)
+        assert file.read(3) == b"\2\2\2"
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+@pytest.mark.parametrize("size", [100, 1 << 20], ids=["noticed late", "noticed at once"])
+def test_a_full_temporary_folder(monkeypatch, size):
+    monkeypatch.setattr(output, "IN_MEMORY_BYTES", 10)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *args, **kwargs: Path("/dev/full").open("w+b"))  # noqa: SIM115
+    with pytest.raises(EmotraceError, match=r"No space left on device.*TMPDIR") as caught:
+        spooled([b"x" * size])
+    assert "\n" not in str(caught.value)
+
+
+def test_what_feeds_a_spool_fails_as_itself():
+    def parts():
+        yield b"x"
+        raise OSError("the recording")
+
+    with pytest.raises(OSError, match="the recording"):
+        spooled(parts())

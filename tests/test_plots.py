@@ -3,6 +3,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.image import imread
 
 from emotrace import plots
@@ -93,6 +95,31 @@ def test_envelope_is_the_same_from_any_blocks(block):
     np.testing.assert_array_equal(
         plots.envelope(parts, 1.0, bins=100), np.column_stack([expected.min(1), expected.max(1)])
     )
+
+
+@given(lengths=st.lists(st.integers(0, 5000), min_size=1, max_size=12), bins=st.integers(1, 50))
+@settings(deadline=None)
+def test_an_envelope_of_unknown_length_has_equal_parts(lengths, bins):
+    samples = np.random.default_rng(0).normal(size=sum(lengths)).astype(np.float32)
+    heard = plots.Envelope(bins)
+    for block in np.split(samples, np.cumsum(lengths)[:-1]):
+        heard.add(block)
+    table = heard.table()
+    assert len(table) < 2 * bins
+    width = 1
+    while len(samples) // width >= 2 * bins:
+        width *= 2
+    parts = samples[: len(samples) // width * width].reshape(-1, width)
+    np.testing.assert_array_equal(table, np.column_stack([parts.min(axis=1), parts.max(axis=1)]))
+
+
+def test_an_envelope_of_a_day_stays_small():
+    heard = plots.Envelope()
+    block = np.ones(16000 * 30, np.float32)
+    for _ in range(2 * 60):
+        heard.add(block)
+    assert len(heard._rest) + heard._table.size < 60_000
+    assert (heard.table() == 1).all()
 
 
 def test_envelope_of_sound_longer_and_shorter_than_asked():

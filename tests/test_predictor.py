@@ -1,8 +1,13 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import tracemalloc
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,9 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emotrace
-from emotrace.errors import AudioError, ModelError
+from emotrace import audio, features, output
+from emotrace.errors import AudioError, EmotraceError, ModelError
+from emotrace.features import logmel
+from emotrace.features.normalisation import Normalisation, normalise
 from emotrace.inference import model, predictor
-from emotrace.inference.speakers import Segment
+from emotrace.inference.speakers import Segment, at
 
 RATE_HZ = 16000
 
@@ -24,6 +32,9 @@ def speechlike(seconds, seed=0, level=0.1):
     time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     rhythm = np.clip(np.sin(2 * np.pi * 4 * time_s) + 0.3 * np.sin(2 * np.pi * 0.3 * time_s), 0, None)
     return (level * rhythm * rng.normal(size=len(time_s))).astype(np.float32)
+
+
+LONG = speechlike(60, seed=3)
 
 
 def quiet_predict(*args, **kwargs):
@@ -74,6 +85,100 @@ def test_pieces_give_what_the_whole_gives(shipped, monkeypatch):
     assert np.abs(whole.spread - pieces.spread).max() < 1e-5
 
 
+def whole(samples, chosen, segments=None):
+    """The trace by the book: everything in memory, every row looked at one by one, the networks run once."""
+    rows = logmel.log_mel(samples)
+    frames = logmel.trace_frames(len(samples))
+    rows = np.concatenate([rows, np.repeat(rows[-1:], max(0, 4 * frames - len(rows)), axis=0)])
+    owner = np.full(len(rows), "all")
+    if segments is not None:
+        said = at(segments, np.arange(len(rows)) / 100)
+        last = next((name for name in said if name), "")
+        for row, name in enumerate(said):
+            owner[row] = last = name or last
+    normal = normalise(rows, owner, chosen.rule)[: 4 * frames]
+    members = chosen.members(logmel.stack(normal))
+    return np.clip(members.mean(axis=0), -1, 1), members.std(axis=0, ddof=1)
+
+
+SEGMENTS = st.lists(
+    st.builds(
+        lambda start_s, length_s, name: Segment(start_s, start_s + length_s, name),
+        st.floats(0, 60),
+        st.floats(0, 20),
+        st.sampled_from("ABC"),
+    ),
+    max_size=6,
+)
+
+
+@pytest.mark.parametrize("name", model.names())
+@given(
+    samples=st.integers(640, 50 * RATE_HZ),
+    block_s=st.floats(0.05, 40),
+    chunk=st.sampled_from([81, 300, 700]),
+    threads=st.integers(1, 3),
+    in_memory=st.sampled_from([1000, 10**9]),
+    segments=st.none() | SEGMENTS,
+)
+@settings(max_examples=6, deadline=None)
+def test_any_cut_gives_what_the_whole_gives(name, samples, block_s, chunk, threads, in_memory, segments):
+    chosen, sound = model.load(name), LONG[:samples]
+    values, spread = whole(sound, chosen, segments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "CHUNK_FRAMES", chunk)
+        patch.setattr(output, "IN_MEMORY_BYTES", in_memory)
+        patch.setattr(predictor.audio, "blocks", partial(audio.blocks, block_s=block_s))
+        trace = quiet_predict(sound, RATE_HZ, chosen, segments, threads=threads)
+    assert np.abs(trace.values - values).max() < 1e-5
+    assert np.abs(trace.spread - spread).max() < 1e-5
+    if segments is not None:
+        assert trace.speaker == tuple(name or None for name in at(segments, np.arange(len(trace)) * 0.04))
+
+
+def test_a_long_recording_takes_little_more_memory_than_a_short_one(monkeypatch):
+    monkeypatch.setattr(output, "IN_MEMORY_BYTES", 1 << 20)
+    monkeypatch.setattr(model, "CHUNK_FRAMES", 1500)
+
+    def peak_bytes(minutes):
+        samples = np.resize(LONG, minutes * 60 * RATE_HZ)
+        tracemalloc.start()
+        trace = quiet_predict(samples, RATE_HZ, threads=1)
+        trace.to_csv(os.devnull, force=True)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(1)  # what is made once
+    frames = 5 * 60 * 25
+    assert peak_bytes(8) - peak_bytes(3) < 100 * frames  # the rows alone would be 640 bytes a frame
+
+
+def test_a_full_temporary_folder_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(output, "IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(EmotraceError, match="TMPDIR") as caught:
+        quiet_predict(speechlike(3), RATE_HZ)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_stays_in_the_temporary_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(output, "IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    quiet_predict(speechlike(3), RATE_HZ)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(AudioError):
+        quiet_predict(np.concatenate([speechlike(40), np.full(5, np.nan, np.float32)]), RATE_HZ)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_listens_hears_every_sample_once():
+    heard = []
+    samples = speechlike(70)
+    quiet_predict(samples, RATE_HZ, listen=heard.append)
+    np.testing.assert_array_equal(np.concatenate(heard), samples)
+
+
 @given(frames=st.integers(1, 20_000))
 @settings(max_examples=50, deadline=None)
 def test_pieces_tile_the_recording_on_the_grid(frames):
@@ -118,6 +223,20 @@ def test_each_speaker_is_normalised_on_their_own():
     assert np.abs(trace.values - quiet_predict(samples, RATE_HZ).values).max() > 0.1
 
 
+def test_speakers_may_be_a_file(tmp_path):
+    samples = speechlike(6)
+    soundfile.write(tmp_path / "b.wav", samples, RATE_HZ, subtype="FLOAT")
+    turns = [("a", 0, 6, "other"), ("b", 0, 3, "A"), ("b", 3, 3, "B")]
+    lines = [f"SPEAKER {file} 1 {start} {length} <NA> <NA> {who} <NA> <NA>\n" for file, start, length, who in turns]
+    (tmp_path / "who.rttm").write_text("".join(lines))
+    trace = quiet_predict(tmp_path / "b.wav", speakers=str(tmp_path / "who.rttm"))
+    wanted = quiet_predict(samples, RATE_HZ, speakers=[Segment(0, 3, "A"), Segment(3, 6, "B")])
+    np.testing.assert_array_equal(trace.values, wanted.values)
+    assert trace.speaker == wanted.speaker
+    with pytest.raises(EmotraceError, match=r"none\.csv"):
+        quiet_predict(samples, RATE_HZ, speakers=tmp_path / "none.csv")
+
+
 def test_segments_without_anybody_change_nothing():
     samples = speechlike(5)
     trace = quiet_predict(samples, RATE_HZ, speakers=[Segment(100.0, 101.0, "A")])
@@ -129,12 +248,85 @@ def test_members_average_to_the_trace():
     samples = speechlike(3)
     members = predictor.predict_members(samples, RATE_HZ, model.load())
     assert members.shape == (5, len(samples) // 640, 2)
+    np.testing.assert_array_equal(np.clip(members.mean(axis=0), -1, 1), quiet_predict(samples, RATE_HZ).values)
+
+
+def test_the_mean_is_held_to_the_unit_and_not_the_members(copied):
+    note = json.loads((copied / "model.json").read_text())
+    for target in note["targets"].values():
+        target["gain"], target["offset"] = 20.0, 0.5
+    (copied / "model.json").write_text(json.dumps(note))
+    samples = speechlike(3)
+    members = predictor.predict_members(samples, RATE_HZ, model.load(copied))
+    assert np.abs(members).max() > 1
+    np.testing.assert_array_equal(np.clip(members.mean(axis=0), -1, 1), quiet_predict(samples, RATE_HZ, copied).values)
 
 
 def test_predicting_does_not_import_torch(tmp_path):
     soundfile.write(tmp_path / "a.wav", speechlike(1), RATE_HZ)
     code = "import sys, emotrace; emotrace.predict(sys.argv[1]); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.wav")], check=False).returncode == 0
+
+
+def test_a_model_is_loaded_once_until_its_files_change(copied):
+    assert emotrace.load_model() is emotrace.load_model("downup")
+    first = emotrace.load_model(copied)
+    assert emotrace.load_model(copied) is first
+    note = json.loads((copied / "model.json").read_text())
+    (copied / "model.json").write_text(json.dumps({**note, "name": "another"}))
+    assert emotrace.load_model(copied).name == "another"
+
+
+def test_one_model_serves_threads():
+    chosen, samples = model.load(), speechlike(8)
+    with ThreadPoolExecutor(4) as pool:
+        traces = list(pool.map(lambda _: predictor.predict_members(samples, RATE_HZ, chosen), range(6)))
+    for trace in traces[1:]:
+        np.testing.assert_array_equal(trace, traces[0])
+
+
+@pytest.fixture
+def front_ends(tmp_path, monkeypatch):
+    """A folder whose modules are front ends."""
+    monkeypatch.setattr(features, "__path__", [*features.__path__, str(tmp_path)])
+    yield tmp_path
+    for name in ("upside_down", "whole_only"):
+        sys.modules.pop(f"emotrace.features.{name}", None)
+
+
+UPSIDE_DOWN = """
+from emotrace.features import logmel
+from emotrace.features.logmel import HOP_RATE_HZ, STACK, bins, rate_hz, size, stack, trace_frames
+
+class Stream(logmel.Stream):
+    def push(self, samples):
+        return super().push(samples)[:, ::-1]
+    def finish(self):
+        return super().finish()[:, ::-1]
+"""
+
+
+def test_the_models_front_end_is_the_one_that_works(copied, front_ends):
+    (front_ends / "upside_down.py").write_text(UPSIDE_DOWN)
+    note = json.loads((copied / "model.json").read_text())
+    rule = note["normalisation"]
+    (copied / "model.json").write_text(json.dumps({**note, "front_end": "upside_down"}))
+    samples = speechlike(5)
+    chosen = model.load(copied)
+    rows = logmel.fill(logmel.log_mel(samples), len(samples) // 640)[:, ::-1]
+    members = chosen.members(logmel.stack(normalise(rows, rule=Normalisation(**rule))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # familiarity knows log mel rows alone
+        trace = emotrace.predict(samples, RATE_HZ, copied)
+    assert np.abs(trace.values - np.clip(members.mean(axis=0), -1, 1)).max() < 1e-5
+
+
+def test_a_front_end_that_cannot_stream_is_named(copied, front_ends):
+    (front_ends / "whole_only.py").write_text("rate_hz, size, bins = 25, 160, 40\n")
+    note = json.loads((copied / "model.json").read_text())
+    (copied / "model.json").write_text(json.dumps({**note, "front_end": "whole_only"}))
+    with pytest.raises(ModelError, match="whole_only cannot predict, it lacks Stream"):
+        model.load(copied)
 
 
 @pytest.fixture

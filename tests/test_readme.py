@@ -1,4 +1,4 @@
-"""The README's code blocks run: Python as written, `emotrace` commands in a folder with what they name."""
+"""The code blocks of README and docs run: Python as written, `emotrace` commands in a folder with what they name."""
 
 import re
 import shlex
@@ -8,19 +8,31 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from emotrace.cli import main
+from emotrace.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SMALL = ["--set", "seeds=2", "--set", "epochs=1", "--set", "arguments.width=4", "--set", "arguments.layers=2"]
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/training.md")}
+README = PAGES["README.md"]
+SMALL = [
+    "--jobs",
+    "2",
+    "--set",
+    "seeds=2",
+    "--set",
+    "epochs=1",
+    "--set",
+    "arguments.width=4",
+    "--set",
+    "arguments.layers=2",
+]
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language, page=README):
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
-def commands():
-    lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+def commands(page=README):
+    lines = [line[2:] for block in blocks("console", page) for line in block.splitlines() if line.startswith("$ ")]
     return [shlex.split(line) for line in lines]
 
 
@@ -45,9 +57,14 @@ def test_python_blocks_run(here, code):
     exec(compile(code, "README.md", "exec"), {})
 
 
-def test_console_commands_run(here):
-    ours = [command[1:] for command in commands() if command[0] == "emotrace"]
+@pytest.mark.parametrize("name", PAGES)
+def test_console_commands_run(here, name):
+    for block in blocks("yaml", PAGES[name]):
+        # A file is named in its first line.
+        Path(block.splitlines()[0].removeprefix("# ")).write_text(block)
+    ours = [command[1:] for command in commands(PAGES[name]) if command[0] == "emotrace"]
     assert len(ours) > 5
+    ours = [arguments for arguments in ours if arguments[0] in COMMANDS or name == "README.md"]
     for arguments in ours:
         extra = SMALL if arguments[0] == "train" else []
         extra = ["--duration", "20"] if arguments[0] == "stitch" else extra
@@ -63,6 +80,7 @@ def test_make_targets_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_the_files_that_it_links_exist():
-    for target in re.findall(r"\]\(([^)#h][^)]*)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("name", PAGES)
+def test_the_files_that_it_links_exist(name):
+    for target in re.findall(r"\]\(([^)#h][^)]*)\)", PAGES[name]):
+        assert (ROOT / name).parent.joinpath(target).exists(), target

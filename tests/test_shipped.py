@@ -11,6 +11,7 @@ import pytest
 
 from emotrace import audio
 from emotrace.corpora import recola, stitched
+from emotrace.errors import CorpusError
 from emotrace.experiments import live, shipped
 from emotrace.inference import model, streaming
 
@@ -56,6 +57,8 @@ def streamed(done):
         return replace(config, arguments=arguments, seeds=min(2, config.seeds), epochs=1, variants=0)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shipped, "RECORDINGS_PER_SPEAKER", 1)
+        patch.setattr(stitched, "Settings", partial(stitched.Settings, duration_s=12.0))
         patch.setattr(live, "settings", settings)
         patch.setattr(live, "LOOK_AHEADS_S", (0.0, 0.2, None))
         patch.setattr(live, "CHOSEN_S", 0.2)
@@ -88,13 +91,12 @@ def test_the_live_model_is_one_that_streams(streamed):
 
 def test_what_is_measured_is_what_streams_give(streamed):
     saved = model.load(streamed.weights / "live")
-    # Far from the ends of the scale: there, members are held in it for themselves, and a trace as their mean.
-    saved = replace(saved, targets=tuple(replace(target, gain=1e-3, offset=0.0) for target in saved.targets))
     sound = audio.load(next((streamed.runs / "tava").rglob("*.wav")))
     stream = streaming.Stream(saved)
     traces = [stream.push(piece) for piece in np.array_split(sound, 30)] + [stream.finish()]
     given = np.concatenate([trace.values for trace in traces])
-    np.testing.assert_allclose(given, live.members_live(sound, saved).mean(axis=0), rtol=0, atol=1e-6)
+    measured = np.clip(live.members_live(sound, saved).mean(axis=0), -1, 1)
+    np.testing.assert_allclose(given, measured, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", shipped.NETWORKS)
@@ -113,7 +115,7 @@ def test_models_are_made_with_their_cards(done, network):
     assert saved.card["command"] == shipped.COMMAND
     assert saved.ranges
     card = (done.weights / network / "CARD.md").read_text()
-    assert card.count("| valence |") == 7
+    assert card.count("| valence |") == len(shipped._CARD_ROWS) == 1 + 2 * len(shipped.CONDITIONS)
 
 
 def test_what_is_measured_on_took_no_part_in_training(done):
@@ -128,6 +130,54 @@ def test_what_is_measured_on_took_no_part_in_training(done):
 def test_the_calibration_is_that_of_the_development_speakers(done):
     split, final = (model.load(path) for path in (done.runs / "models" / "downup-split", done.weights / "downup"))
     assert [(t.gain, t.offset) for t in split.targets] == [(t.gain, t.offset) for t in final.targets]
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """A checkout without changes, which is what decides whether figures may be kept."""
+    made = {**shipped.run.made_with(), "commit": "0" * 40}
+    monkeypatch.setattr(shipped.run, "made_with", lambda: made)
+    return made
+
+
+def runs_of(done, network="downup"):
+    return [done.runs / f"split-{network}-{target}" for target in shipped.TARGETS]
+
+
+def test_figures_of_the_same_code_and_runs_are_kept(done, clean, tmp_path):
+    result = json.loads((done.results / "shipped-downup.json").read_text())
+    path = tmp_path / "known.json"
+    for made, kept in ((clean, True), ({**clean, "commit": "1" * 40}, False), ({**clean, "numpy": "0"}, False)):
+        path.write_text(json.dumps({**result, "made_with": made}))
+        assert (shipped._measured(path, runs_of(done)) is not None) == kept
+    path.write_text(json.dumps({**result, "made_with": clean, "dev_ccc_by_seed": {}}))
+    assert shipped._measured(path, runs_of(done)) is None
+    path.write_text("{")
+    assert shipped._measured(path, runs_of(done)) is None
+
+
+def test_figures_of_changed_code_are_never_kept(done, clean, tmp_path):
+    clean["commit"] += "-dirty"
+    path = tmp_path / "known.json"
+    path.write_text(json.dumps({**json.loads((done.results / "shipped-downup.json").read_text()), "made_with": clean}))
+    assert shipped._measured(path, runs_of(done)) is None
+
+
+def test_another_corpus_is_not_taken_for_this_one(done, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "RECORDINGS_PER_SPEAKER", 1)
+    monkeypatch.setattr(stitched, "Settings", partial(stitched.Settings, duration_s=12.0))
+    corpus = shutil.copytree(done.runs / "tava", tmp_path / "tava")
+    folders = shipped.Folders(tmp_path / "absent", tmp_path, tmp_path, tmp_path)
+    assert shipped.stitched_corpus(folders) == corpus
+    for changes in ({"SEED": 2}, {"RECORDINGS_PER_SPEAKER": 2}):
+        with monkeypatch.context() as patch:
+            for name, value in changes.items():
+                patch.setattr(shipped, name, value)
+            with pytest.raises(CorpusError, match=r"stitched\.json: .*another seed or other settings.*--runs"):
+                shipped.stitched_corpus(folders)
+    (corpus / "stitched.json").write_text("{}")
+    with pytest.raises(CorpusError, match="another seed"):
+        shipped.stitched_corpus(folders)
 
 
 def test_joined_utterances_lie_where_they_are_said_to(done):

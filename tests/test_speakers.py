@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emotrace.errors import EmotraceError
-from emotrace.inference.speakers import Segment, at, read
+from emotrace.inference.speakers import Segment, at, read, turns
 
 TURNS = [Segment(0.5, 2.0, "anna"), Segment(2.25, 4.0, "ben")]
 
@@ -151,3 +152,31 @@ class TestAt:
         rows = [f"{s.start_s},{s.end_s},{s.speaker}\n" for s in segments]
         path.write_text("start_s,end_s,speaker\n" + "".join(rows))
         assert read(path) == sorted(segments, key=lambda s: s.start_s)
+
+
+class TestTurns:
+    @given(
+        st.lists(
+            st.builds(
+                lambda start_s, length_s, name: Segment(start_s, start_s + length_s, name),
+                # Hundredths meet the rows exactly, where rounding would show.
+                st.integers(0, 500).map(lambda n: n / 100) | st.floats(0, 5),
+                st.integers(0, 100).map(lambda n: n / 100) | st.floats(0, 1),
+                st.sampled_from(["anna", "ben", "cleo"]),
+            ),
+            max_size=8,
+        )
+    )
+    def test_rows_are_told_as_at_tells_times(self, segments):
+        rows = np.arange(620)
+        found = turns(segments, 100.0)
+        said = at(segments, rows / 100)
+        assert found.speaker(rows) == [name or None for name in said]
+        owners = [found.names[n] if found.names else "" for n in found.owner(0, 620)]
+        last = next((name for name in said if name), found.names[0] if found.names else "")
+        for name, owner in zip(said.tolist(), owners, strict=True):
+            last = name or last
+            assert owner == last
+
+    def test_names_come_in_order_of_their_turns(self):
+        assert turns([Segment(3, 4, "b"), Segment(0, 1, "a"), Segment(5, 6, "b")], 100.0).names == ("a", "b")

@@ -1,18 +1,21 @@
 import dataclasses
 import json
+import shutil
 from itertools import chain
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from emotrace import audio, corpora, metrics
-from emotrace.annotation import fusion
-from emotrace.corpora import recola
+from emotrace.annotation import Ratings, fusion
+from emotrace.corpora import recola, stitched
 from emotrace.errors import CorpusError
-from emotrace.features import logmel
+from emotrace.features import cache, logmel
 from emotrace.features.normalisation import Normalisation, Statistics
-from emotrace.training import loop
+from emotrace.training import dataset, loop
+from emotrace.training.augmentation import Strength
 from emotrace.training.config import Config, Normalising
 from emotrace.training.dataset import Dataset, Example, prepare
 
@@ -161,6 +164,49 @@ class TestFit:
         assert seen == {"R0", "R1", "R2", "R10", "R11", "R12", "R20", "R21"}
 
 
+class TestUnrated:
+    """Frames that nobody rated: NaN in the gold standard."""
+
+    def without(self, whole, stop=80):
+        gold = whole.gold.copy()
+        gold[:stop] = np.nan
+        return dataclasses.replace(whole, gold=gold)
+
+    def test_what_would_stand_there_does_not_matter(self, toy, tmp_path, monkeypatch):
+        def masked(values):
+            def change(whole):
+                gold = whole.gold.copy()
+                gold[:80] = values
+                return dataclasses.replace(whole, gold=gold)
+
+            return Dataset([[change(e) for e in v] for v in toy.train], [change(e) for e in toy.dev], toy.rule)
+
+        unrated = run(TINY, 0, masked(np.nan), tmp_path / "a")
+        assert all(np.isfinite(record["loss"]) for record in unrated.history)
+        monkeypatch.setattr(Example, "rated", property(lambda self: np.arange(len(self.gold)) >= 80))
+        for number, value in enumerate((0.0, 9.0)):
+            other = run(TINY, 0, masked(value), tmp_path / f"b{number}")
+            assert told(other.history) == told(unrated.history)
+            assert same_weights(other.best, unrated.best)
+
+    def test_the_score_is_that_of_the_rated_frames(self, toy, tmp_path):
+        data = dataclasses.replace(toy, dev=[self.without(toy.dev[0]), toy.dev[1]])
+        done = run(changed(epochs=2), 0, data, tmp_path)
+        network = loop.build(TINY)
+        network.load_state_dict(done.best)
+        traces = [loop.predict(network, e.normalised(toy.rule)) for e in toy.dev]
+        gold = np.concatenate([toy.dev[0].gold[80:], toy.dev[1].gold])
+        assert done.best_ccc == metrics.ccc_population(gold, np.concatenate([traces[0][80:], traces[1]]))
+
+    def test_pieces_without_a_rated_frame(self, toy, tmp_path):
+        config = changed(normalisation=Normalising(cut_share=1.0, cut_s=(1.0, 2.0)))
+        whole = self.without(toy.train[0][0], 200)
+        assert any(not piece.rated.any() for piece in whole.cut((1.0, 2.0), np.random.default_rng(0)))
+        done = run(config, 0, dataclasses.replace(toy, train=[[whole]]), tmp_path)
+        assert all(np.isfinite(record["loss"]) for record in done.history)
+        assert not same_weights(done.best, loop._weights(loop._start(config, 0).network))
+
+
 class TestResuming:
     @pytest.mark.parametrize("after", [1, 2, 5])
     def test_killed_and_resumed_is_uninterrupted(self, toy, tmp_path, after):
@@ -303,6 +349,22 @@ class TestPrepare:
             np.testing.assert_allclose(plain.gold, corpora.match_length(gold, 300, plain.recording), atol=1e-6)
             assert (len(plain.features), plain.features.dtype, plain.gold.dtype) == (300, np.float32, np.float32)
 
+    def test_a_share_of_the_ratings_goes_into_what_is_trained_on_alone(self, config, tmp_path):
+        plain, mixed = (prepare(dataclasses.replace(config, ratings_share=s), tmp_path) for s in (0.0, 0.25))
+        for (before, *_), (after, *_) in zip(plain.train, mixed.train, strict=True):
+            spoken = [span for span in stitched.spans(config.root, "arousal") if span[0] == before.recording]
+            wanted = 0.75 * before.gold + 0.25 * stitched.held(spoken, len(before.gold) + 1)[:-1]
+            np.testing.assert_allclose(after.gold, wanted, atol=1e-6)
+        for before, after in zip(plain.dev, mixed.dev, strict=True):
+            np.testing.assert_array_equal(before.gold, after.gold)
+
+    def test_a_share_of_ratings_that_nobody_wrote_down(self, config, tmp_path):
+        shutil.copytree(config.root, tmp_path / "corpus")
+        (tmp_path / "corpus" / "utterances.csv").unlink()
+        alone = dataclasses.replace(config, root=tmp_path / "corpus", ratings_share=0.5)
+        with pytest.raises(CorpusError, match=r"corpus: does not say what .* stitched from"):
+            prepare(alone, tmp_path / "cache")
+
     def test_variants_follow_their_speed(self, config, tmp_path):
         config = dataclasses.replace(config, variants=4)
         for plain, *variants in prepare(config, tmp_path).train:
@@ -323,10 +385,7 @@ class TestPrepare:
         first = prepare(config, tmp_path)
         names = sorted(path.name for path in tmp_path.iterdir())
 
-        def never(samples):
-            raise AssertionError("features were computed again")
-
-        monkeypatch.setattr(logmel, "extract", never)
+        monkeypatch.setattr(cache, "_compute", lambda *given: pytest.fail("features were computed again"))
         self.equal(prepare(config, tmp_path), first)
         assert sorted(path.name for path in tmp_path.iterdir()) == names
 
@@ -385,9 +444,127 @@ class TestPrepare:
             prepare(dataclasses.replace(config, root=root), tmp_path / "cache")
         assert "\n" not in str(error.value)
 
+    def test_babble_of_other_content_is_another_variant(self, config, tmp_path):
+        root = shutil.copytree(config.root, tmp_path / "corpus")
+        config = dataclasses.replace(config, root=root, augmentation=Strength(babble=1.0))
+        first = {v[1].recording: np.array(v[1].features) for v in prepare(config, tmp_path / "cache").train}
+        changed_ = sorted(first)[0]
+        path = root / recola.AUDIO_FOLDER / f"{changed_}.wav"
+        samples, rate_hz = soundfile.read(path)
+        soundfile.write(path, samples[::-1], rate_hz, subtype="PCM_16")
+        for plain, variant in prepare(config, tmp_path / "cache").train:
+            assert plain.recording == variant.recording
+            assert (variant.features != first[variant.recording]).any()
+
     def test_trains_from_end_to_end(self, config, tmp_path):
         arguments = {"size": 160, "layers": 2, "width": 4}
         tiny = dataclasses.replace(config, network="downup", arguments=arguments, epochs=2)
         done = loop.fit(tiny, 0, prepare(tiny, tmp_path), tmp_path / "run" / "checkpoint.npz")
         assert len(done.history) == 2
         assert -1 <= done.best_ccc <= 1
+
+
+class TestPartlyRated:
+    """What `prepare` makes of corpora whose labels leave parts out."""
+
+    @pytest.fixture
+    def config(self, stitched_root):
+        return Config(root=stitched_root, variants=2)
+
+    @staticmethod
+    def relabelled(monkeypatch, change):
+        """The stitched corpus, every recording changed on its way in."""
+        load = recola.load
+        monkeypatch.setattr(recola, "load", lambda root: [change(recording) for recording in load(root)])
+
+    @staticmethod
+    def rated_from(start_s, rate_hz=4.0, stop_s=12.0):
+        """The gold standard is the time in seconds over 100, rated from some time on."""
+
+        def change(recording):
+            time_s = np.arange(round(start_s * rate_hz), round(stop_s * rate_hz)) / rate_hz
+            gold = Ratings(time_s, time_s[:, None] / 100, ("gold standard",), "arousal")
+            return dataclasses.replace(
+                recording, load_gold=lambda target: gold, label_rate_hz=rate_hz, partly_rated=True
+            )
+
+        return change
+
+    def test_what_is_not_rated_is_not_a_number(self, config, tmp_path, monkeypatch):
+        self.relabelled(monkeypatch, self.rated_from(5.0))
+        data = prepare(config, tmp_path)
+        for plain in [*(variants[0] for variants in data.train), *data.dev]:
+            assert plain.rated.tolist() == [False] * 125 + [True] * 175
+            np.testing.assert_allclose(plain.gold[125:294], np.arange(125, 294) * 4e-4, atol=1e-6)
+
+    def test_the_lag_moves_the_mask_too(self, config, tmp_path, monkeypatch):
+        self.relabelled(monkeypatch, self.rated_from(5.0, stop_s=10.0))
+        (plain,) = prepare(dataclasses.replace(config, lag_s=2.0), tmp_path).dev
+        assert plain.rated.tolist() == [False] * 75 + [True] * 125 + [False] * 100
+        np.testing.assert_allclose(plain.gold[75:194], (np.arange(75, 194) * 0.04 + 2) / 100, atol=1e-6)
+
+    def test_speed_moves_the_mask_too(self, config, tmp_path, monkeypatch):
+        self.relabelled(monkeypatch, self.rated_from(5.0))
+        config = dataclasses.replace(config, augmentation=Strength(speed=1.0))
+        for _, *variants in prepare(config, tmp_path).train:
+            for variant in variants:
+                speed = 300 / len(variant.gold)
+                first = int(np.argmax(variant.rated))
+                assert variant.rated[first:].all()
+                assert first == pytest.approx(125 / speed, abs=1.5)
+                # Played faster or slower, a frame's rating is that of what is heard in it.
+                middle = slice(first, round(290 / speed))
+                heard_s = np.arange(len(variant.gold))[middle] * 0.04 * speed
+                np.testing.assert_allclose(variant.gold[middle], heard_s / 100, atol=1e-3)
+
+    def test_a_frame_between_a_rated_and_an_unrated_one_is_not_rated(self):
+        gold = np.array([np.nan, np.nan, 0.2, 0.4, np.nan])
+        played = dataset._played(gold, 9, 0.5)
+        np.testing.assert_allclose(played, [np.nan] * 4 + [0.2, 0.3, 0.4] + [np.nan] * 2, atol=1e-6)
+
+    @pytest.mark.parametrize("how", ["no labels", "no value", "none inside"])
+    def test_an_unrated_recording_is_left_out(self, config, tmp_path, monkeypatch, how):
+        out = next(r.id for r in recola.load(config.root) if r.partition == "train")
+
+        def no_value(target):
+            return Ratings(np.arange(3), np.full((3, 1), np.nan), ("gold standard",), target)
+
+        def change(recording):
+            if recording.id != out:
+                return recording
+            changes = {
+                "no labels": {"load_ratings": None, "load_gold": None},
+                "no value": {"load_gold": no_value},
+                "none inside": {"load_gold": lambda target: self.sparse(target), "partly_rated": True},
+            }
+            return dataclasses.replace(recording, **changes[how])
+
+        everything = prepare(config, tmp_path)
+        self.relabelled(monkeypatch, change)
+        with pytest.warns(UserWarning, match=f"{out}: no frame is rated for arousal; it is left out"):
+            data = prepare(config, tmp_path)
+        assert [v[0].recording for v in data.train] == [
+            v[0].recording for v in everything.train if v[0].recording != out
+        ]
+
+    @staticmethod
+    def sparse(target):
+        """Two labels about a missing one: no frame lies between two that are rated."""
+        values = np.array([[np.nan], [0.1], [np.nan]])
+        return Ratings(np.array([0.0, 0.02, 0.06]), values, ("gold standard",), target)
+
+    def test_nobody_rated_is_an_error(self, config, tmp_path, monkeypatch):
+        self.relabelled(
+            monkeypatch, lambda recording: dataclasses.replace(recording, load_ratings=None, load_gold=None)
+        )
+        with (
+            pytest.warns(UserWarning, match="no frame is rated"),
+            pytest.raises(CorpusError, match="no arousal ratings in the train or dev"),
+        ):
+            prepare(config, tmp_path)
+
+    def test_trains_from_end_to_end(self, config, tmp_path, monkeypatch):
+        self.relabelled(monkeypatch, self.rated_from(5.0))
+        tiny = dataclasses.replace(config, network="downup", arguments={"size": 160, "layers": 2, "width": 4}, epochs=2)
+        done = loop.fit(tiny, 0, prepare(tiny, tmp_path), tmp_path / "run" / "checkpoint.npz")
+        assert all(np.isfinite(record["loss"]) and -1 <= record["dev_ccc"] <= 1 for record in done.history)

@@ -4,6 +4,7 @@ The public names, imported when they are first used: ``predict``, ``Stream``, ``
 ``FamiliarityWarning`` and ``EmotraceError``.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from emotrace.inference.predictor import predict as predict
     from emotrace.inference.streaming import Stream as Stream
     from emotrace.trace import Trace as Trace
+
+# Nothing leaves this machine: onnxruntime would otherwise report its use to its maker, by a thread of its own, and keep
+# an identifier of the machine in the user's cache. It reads this once, when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _NAMES = {
     "EmotraceError": ("emotrace.errors", "EmotraceError"),

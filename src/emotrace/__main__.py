@@ -2,4 +2,5 @@
 
 from emotrace.cli import main
 
-main()
+if __name__ == "__main__":  # worker processes read the main module too
+    main()

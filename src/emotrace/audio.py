@@ -7,16 +7,17 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import soundfile
 import soxr
 
-from emotrace.errors import AudioError
+from emotrace.errors import AudioError, AudioFormatError
+from emotrace.output import spooled
 
 RATE_HZ = 16000
 
@@ -197,11 +198,11 @@ def _open(path: str | os.PathLike[str], name: str) -> BinaryIO:
 
 
 def _rewound(file: BinaryIO, name: str) -> BinaryIO:
-    """Return the file at its start, and able to seek as every decoder needs; a pipe is read into memory."""
+    """Return the file at its start, and able to seek as every decoder needs; what comes by a pipe is spooled."""
     if isinstance(file.read(0), str):
         raise AudioError(f"{name}: is open as text; open it in binary mode")
     if not file.seekable():
-        file = io.BytesIO(file.read())
+        file = cast(BinaryIO, spooled(iter(partial(file.read, 1 << 20), b"")))
     if file.seek(0, os.SEEK_END) == 0:
         raise AudioError(f"{name}: is empty (0 bytes); record or download it again")
     file.seek(0)
@@ -281,19 +282,19 @@ def _from_media(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
     try:
         # No protocol: whatever a container refers to outside itself stays closed.
         options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
-        with av.open(file, options=options) as container:
+        with av.open(file, mode="r", options=options) as container:
             if not container.streams.audio:
-                raise AudioError(f"{name}: has no audio track; give a recording with sound")
+                raise AudioFormatError(f"{name}: has no audio track; give a recording with sound")
             yield from _gathered(_media_frames(av, container, name), name, block_s)
     except av.FFmpegError:
-        raise AudioError(f"{name}: is not audio that can be decoded; convert it to WAV, FLAC or MP3") from None
+        raise AudioFormatError(f"{name}: is not audio that can be decoded; convert it to WAV, FLAC or MP3") from None
 
 
 def _pyav(name: str) -> ModuleType:
     try:
         import av
     except ImportError:
-        raise AudioError(
+        raise AudioFormatError(
             f"{name}: is not WAV, FLAC, OGG, MP3 or AIFF; if it is another kind of audio or video, "
             'run: pip install "emotrace[media]"'
         ) from None
@@ -312,7 +313,7 @@ def _media_frames(av: ModuleType, container: Any, name: str) -> Iterator[Chunk]:
         if decoded_s:
             _warn_damaged(name, decoded_s)
     if not decoded_s:
-        raise AudioError(f"{name}: no audio can be decoded from it; convert it to WAV, FLAC or MP3")
+        raise AudioFormatError(f"{name}: no audio can be decoded from it; convert it to WAV, FLAC or MP3")
 
 
 def _gathered(frames: Iterator[Chunk], name: str, block_s: float) -> Iterator[Chunk]:

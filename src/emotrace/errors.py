@@ -9,8 +9,16 @@ class AudioError(EmotraceError):
     """The audio cannot be read, or holds samples that no trace can be computed from."""
 
 
+class AudioFormatError(AudioError):
+    """What was given is no kind of audio that can be decoded here."""
+
+
 class TraceError(EmotraceError):
     """A trace, or a file of one, is malformed."""
+
+
+class UnratedError(TraceError):
+    """Ratings without a single value: nobody rated this recording, which is not to say that its file is malformed."""
 
 
 class CorpusError(EmotraceError):

@@ -1,14 +1,19 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and bytes that are kept for a while."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
 from emotrace.errors import EmotraceError
+
+IN_MEMORY_BYTES = 16 << 20
+"""What `spooled` holds in memory before it turns to the disk."""
 
 
 def write_atomically(
@@ -81,3 +86,45 @@ def _publish(temporary: Path, target: Path) -> None:
         if target.exists():
             raise FileExistsError from None
         os.replace(temporary, target)
+
+
+def spooled(parts: Iterable[bytes | memoryview]) -> IO[bytes]:
+    """Keep bytes for reading them again: a little in memory, much in a temporary file.
+
+    The file has no name (on Windows it is deleted when closed), so nothing stays of it however the process ends.
+
+    Args:
+        parts: Taken one by one; only `IN_MEMORY_BYTES` of them are ever in memory.
+
+    Returns:
+        A binary file at its start; close it to free what it holds.
+
+    Raises:
+        EmotraceError: The folder for temporary files is full or cannot be written.
+    """
+    file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+    try:
+        for part in parts:
+            _spool(file.write, part)
+        _spool(file.seek, 0)
+    except BaseException:
+        # Closing flushes what the full disk did not take.
+        _closed(file)
+        raise
+    return file
+
+
+def _spool(step: Callable[[Any], object], value: object) -> None:
+    try:
+        step(value)
+    except OSError as error:
+        folder = tempfile.tempdir or "the folder for temporary files"
+        raise EmotraceError(
+            f"{folder}: no room for the temporary file of a long recording ({error.strerror or error}); "
+            "free some space or name another folder in TMPDIR"
+        ) from None
+
+
+def _closed(file: IO[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        file.close()

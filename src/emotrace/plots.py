@@ -18,6 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from emotrace.annotation import Ratings
+from emotrace.annotation.standard import GoldStandard
 from emotrace.audio import RATE_HZ
 from emotrace.errors import EmotraceError
 from emotrace.output import write_atomically
@@ -132,6 +134,47 @@ def plot_live(
     return figure
 
 
+def plot_gold(ratings: Ratings, gold: GoldStandard, title: str | None = None) -> Figure:
+    """Draw what raters said, thin and grey, and the gold standard with a band of one SD over raters.
+
+    Raters are drawn as they rated, their lags not taken out; outliers are dashed and named.
+
+    Args:
+        ratings: Of one recording.
+        gold: Its gold standard, on the same frames.
+        title: A heading, for instance the recording's name.
+
+    Returns:
+        A figure of 7 by 3.4 inches on an Agg canvas.
+    """
+    figure = Figure(figsize=(7, 3.4), layout=ConstrainedLayoutEngine(h_pad=0.03))
+    FigureCanvasAgg(figure)
+    ax = figure.subplots()
+    ax.grid(axis="y", color=_FAINT, linewidth=0.5)
+    lines = []
+    for name, column in zip(ratings.raters, ratings.values.T, strict=True):
+        outlier = name in gold.outliers
+        style: dict[str, Any] = {"color": _LINES[3], "linestyle": "--"} if outlier else {"color": _WAVE}
+        (line,) = ax.plot(*_thinned(ratings.time_s, column), linewidth=0.6, zorder=2, **style)
+        line.set_label(f"outlier: {_shortened(name, _SPEAKER_LETTERS)}")
+        lines += [line] if outlier else []
+    time_s, values = _thinned(gold.time_s, gold.values)
+    _, sd = _thinned(gold.time_s, gold.spread.sd)
+    ax.fill_between(time_s, values - sd, values + sd, color=_LINES[0], alpha=0.18, linewidth=0, zorder=3)
+    (line,) = ax.plot(time_s, values, color=_LINES[0], linewidth=1.6, label=f"gold standard ({gold.method})", zorder=4)
+    raters = Line2D([], [], color=_WAVE, linewidth=0.6, label=f"{len(ratings.raters)} raters")
+    band = Patch(color=_LINES[0], alpha=0.18, linewidth=0, label="±1 SD over raters")
+    handles: list[Artist] = [line, band, raters, *lines]
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), fontsize=7.5, frameon=False, ncols=4)
+    ax.set_title(_shortened(title or "", _TITLE_LETTERS // 2), loc="left", fontsize=9, color=_INK, parse_math=False)
+    ax.set_ylabel(ratings.target, fontsize=8.5, color=_INK, parse_math=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines["left"].set(color=_INK, linewidth=0.6)
+    ax.tick_params(labelsize=8, colors=_INK, length=3, width=0.6)
+    _set_time_axis([ax], float(ratings.time_s[0]), max(float(ratings.time_s[-1]), float(ratings.time_s[0]) + 1e-3))
+    return figure
+
+
 def envelope(blocks: Iterable[np.ndarray], duration_s: float, bins: int = 2000) -> np.ndarray:
     """Return the lowest and highest sample in equal parts of a recording, from blocks as they come.
 
@@ -165,6 +208,40 @@ def envelope(blocks: Iterable[np.ndarray], duration_s: float, bins: int = 2000) 
         start += len(block)
     silent = lowest > highest
     return np.where(silent[:, None], 0.0, np.column_stack([lowest, highest]))
+
+
+class Envelope:
+    """The lowest and highest sample in equal parts of a recording whose length is not known yet.
+
+    The parts are one sample at first, and twice as long whenever there are too many: any length takes the same memory.
+    """
+
+    def __init__(self, bins: int = 2000) -> None:
+        self._table = np.empty((2 * bins, 2), dtype=np.float32)
+        self._count, self._width = 0, 1
+        self._rest = np.empty(0, dtype=np.float32)
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take (n,) more samples."""
+        samples = np.concatenate([self._rest, samples])
+        while len(samples) >= self._width:
+            new = min(len(samples) // self._width, len(self._table) - self._count)
+            parts = samples[: new * self._width].reshape(new, self._width)
+            self._table[self._count : self._count + new] = np.column_stack([parts.min(axis=1), parts.max(axis=1)])
+            self._count += new
+            samples = samples[new * self._width :]
+            if self._count == len(self._table):
+                self._halve()
+        self._rest = samples.copy()
+
+    def _halve(self) -> None:
+        pairs = self._table.reshape(-1, 2, 2)
+        self._count, self._width = len(pairs), 2 * self._width
+        self._table[: self._count] = np.column_stack([pairs[:, :, 0].min(axis=1), pairs[:, :, 1].max(axis=1)])
+
+    def table(self) -> np.ndarray:
+        """Minimum and maximum of each complete part, (at most 2 * bins, 2): a waveform for `plot_trace`."""
+        return self._table[: self._count].copy()
 
 
 def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False, suffix: str | None = None) -> None:
@@ -254,6 +331,12 @@ def _pixels(trace: Trace) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
     time_s = trace.time_s[0] + (np.arange(bins) + 0.5) * frames / bins * trace.frame_s
     return time_s, mean(trace.values), None if trace.spread is None else mean(trace.spread)
+
+
+def _thinned(time_s: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every so manieth frame, about two a pixel; slow traces lose nothing by it."""
+    step = max(1, len(time_s) // (2 * _POINTS))
+    return time_s[::step], values[::step]
 
 
 def _draw_speakers(ax: Axes, trace: Trace) -> None:

@@ -62,7 +62,8 @@ class Trace:
         if self.spread is not None:
             self._set("spread", _floats(self.spread, "spread"))
         if self.speaker is not None:
-            self._set("speaker", tuple(str(name) if name else None for name in self.speaker))
+            names: dict[str | None, str | None] = {}  # each is one string, however many frames it has
+            self._set("speaker", tuple(names.setdefault(n, str(n)) if n else None for n in self.speaker))
         self._check_shapes()
         self._check_contents()
 
@@ -118,7 +119,8 @@ class Trace:
     @property
     def _time_digits(self) -> int:
         # A frame that is no whole number of hundredths would collapse onto its neighbour with two decimals.
-        return 2 if np.abs(self.time_s - self.time_s.round(2)).max(initial=0.0) < 1e-6 else 6
+        parts = (self.time_s[start : start + _ROWS_A_WRITE] for start in range(0, len(self), _ROWS_A_WRITE))
+        return 2 if all(np.abs(part - part.round(2)).max() < 1e-6 for part in parts) else 6
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Describe each target by its mean, standard deviation (N), minimum and maximum over the frames.
@@ -130,23 +132,32 @@ class Trace:
             raise TraceError("a trace without frames has no summary; ask for it once there are some")
         return {
             target: {
-                "mean": float(values.mean()),
-                "sd": float(values.std()),
+                "mean": float(values.mean(dtype=np.float64)),
+                "sd": float(values.std(dtype=np.float64)),
                 "min": float(values.min()),
                 "max": float(values.max()),
             }
-            for target, values in zip(self.targets, self.values.T.astype(np.float64), strict=True)
+            for target, values in zip(self.targets, self.values.T, strict=True)
         }
 
     def columns(self) -> dict[str, list[Any]]:
         """Return the table that CSV, JSON and data frame show: lists of T Python values, rounded."""
-        table: dict[str, list[Any]] = {"time_s": _rounded(self.time_s, self._time_digits)}
+        return self._columns(slice(None), self._time_digits)
+
+    def _columns(self, rows: slice, time_digits: int) -> dict[str, list[Any]]:
+        table: dict[str, list[Any]] = {"time_s": _rounded(self.time_s[rows], time_digits)}
         for suffix, values in (("", self.values), ("_sd", self.spread)):
             if values is not None:
-                table |= {t + suffix: _rounded(values[:, i], 4) for i, t in enumerate(self.targets)}
+                table |= {t + suffix: _rounded(values[rows, i], 4) for i, t in enumerate(self.targets)}
         if self.speaker is not None:
-            table["speaker"] = list(self.speaker)
+            table["speaker"] = list(self.speaker[rows])
         return table
+
+    def _parts(self) -> Iterator[dict[str, list[Any]]]:
+        """The columns, some thousand frames at a time: as Python values a whole day would fill gigabytes."""
+        digits = self._time_digits
+        for start in range(0, len(self), _ROWS_A_WRITE):
+            yield self._columns(slice(start, start + _ROWS_A_WRITE), digits)
 
     def to_csv(self, path_or_file: PathLike | IO[str], *, force: bool = False) -> None:
         """Write ``time_s,arousal,valence,arousal_sd,valence_sd`` (and ``speaker``), a row a frame.
@@ -161,14 +172,14 @@ class Trace:
         _write(path_or_file, self._csv_parts(), force)
 
     def _csv_parts(self) -> Iterator[str]:
-        table = self.columns()
-        yield ",".join(table) + "\n"
-        if "speaker" in table:
-            table["speaker"] = _quoted(table["speaker"])
+        header = list(self._columns(slice(0), 2))
+        yield ",".join(header) + "\n"
         formats = {"time_s": f"%.{self._time_digits}f", "speaker": "%s"}
-        row = ",".join(formats.get(name, "%.4f") for name in table) + "\n"
-        for start in range(0, len(self), _ROWS_A_WRITE):
-            part = [column[start : start + _ROWS_A_WRITE] for column in table.values()]
+        row = ",".join(formats.get(name, "%.4f") for name in header) + "\n"
+        for table in self._parts():
+            if "speaker" in table:
+                table["speaker"] = _quoted(table["speaker"])
+            part = list(table.values())
             cells: list[Any] = [None] * (len(part) * len(part[0]))
             for i, column in enumerate(part):
                 cells[i :: len(part)] = column
@@ -215,7 +226,17 @@ class Trace:
             EmotraceError: The file exists and ``force`` is not given, or it cannot be written.
         """
         head = {"frame_s": self.frame_s, "unit_range": self.unit_range, "targets": self.targets}
-        _write(path_or_file, [json.dumps(head | self.columns()), "\n"], force)
+        _write(path_or_file, self._json_parts(head), force)
+
+    def _json_parts(self, head: dict[str, Any]) -> Iterator[str]:
+        yield json.dumps(head)[:-1]
+        for name in self._columns(slice(0), 2):
+            comma = f", {json.dumps(name)}: ["
+            for table in self._parts():
+                yield comma + json.dumps(table[name])[1:-1]
+                comma = ", "
+            yield "]"
+        yield "}\n"
 
     @classmethod
     def from_json(cls, path_or_file: PathLike | IO[str]) -> Trace:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emotrace.errors import TraceError
+from emotrace.errors import TraceError, UnratedError
 
 __all__ = ["Ratings"]
+
+_UNRATED = "no frame is rated"
 
 
 # Compared by identity: arrays have no single truth value for the generated __eq__ to return.
@@ -25,6 +27,7 @@ class Ratings:
 
     Raises:
         TraceError: a shape, a name or a number breaks the above, or there is nothing in it.
+        UnratedError: every value is NaN.
     """
 
     time_s: NDArray[np.float64]
@@ -39,7 +42,8 @@ class Ratings:
             object.__setattr__(self, field, array)
         object.__setattr__(self, "raters", tuple(self.raters))
         if fault := self._fault():
-            raise TraceError(f"{self.target or 'unnamed'} ratings: {fault}")
+            kind = UnratedError if fault == _UNRATED else TraceError
+            raise kind(f"{self.target or 'unnamed'} ratings: {fault}")
 
     def _fault(self) -> str | None:
         shape = (self.time_s.size, len(self.raters))
@@ -53,7 +57,7 @@ class Ratings:
         if not np.isfinite(self.time_s).all() or np.isinf(self.values).any():
             return "a time is NaN, or a time or a value infinite"
         if np.isnan(self.values).all():
-            return "no frame is rated"
+            return _UNRATED
         if (np.diff(self.time_s) <= 0).any():
             return "times must increase from frame to frame"
         if len(set(self.raters)) != len(self.raters):

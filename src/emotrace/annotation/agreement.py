@@ -1,7 +1,8 @@
 """How far several raters agree, with the measures of Table 1 of the AVEC 2016 paper (Valstar et al. 2016).
 
 Every function takes the ratings of one recording, or of several joined end to end: which one it was
-belongs beside the number.
+belongs beside the number. NaN is a frame that a rater did not rate: measures of pairs take the frames that both of
+a pair rated, measures of the whole panel the frames that all rated.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,9 @@ class Agreement:
     """The columns of AVEC 2016's Table 1.
 
     Attributes:
-        rmse: mean over all pairs of raters, in the unit of the ratings.
-        ccc: mean over all pairs, population convention.
-        pearson: mean over all pairs.
+        rmse: mean over all pairs of raters who share two frames or more, in the unit of the ratings.
+        ccc: mean over these pairs, population convention.
+        pearson: mean over these pairs.
         icc_2k: intraclass correlation ICC(2,k), see `icc_2k`.
         cronbach_alpha: see `cronbach_alpha`.
     """
@@ -37,10 +38,11 @@ def agreement(values: ArrayLike) -> Agreement:
     """Agreement among raters by all the measures at once.
 
     Args:
-        values: (T, raters), T >= 2.
+        values: (T, raters), T >= 2; NaN where not rated.
 
     Raises:
-        TraceError: there are fewer than two raters or two frames, or a value is not finite.
+        TraceError: there are fewer than two raters or two frames, a value is infinite, or no two raters share two
+            frames.
     """
     ratings = _comparable(values)
     return Agreement(
@@ -52,6 +54,29 @@ def agreement(values: ArrayLike) -> Agreement:
     )
 
 
+@dataclass(frozen=True)
+class AgreementTable:
+    """Both halves of AVEC 2016's Table 1.
+
+    Attributes:
+        raw: ratings as they were given.
+        centred: every rater's mean over what they rated taken out. The common level that AVEC 2016 then adds to all
+            (`fusion.centre_avec2016`) changes none of the measures.
+    """
+
+    raw: Agreement
+    centred: Agreement
+
+
+def agreement_table(values: ArrayLike) -> AgreementTable:
+    """Agreement raw and centred; arguments and errors are those of `agreement`."""
+    ratings = _comparable(values)
+    rated = np.isfinite(ratings).any(axis=0)
+    centred = ratings.copy()
+    centred[:, rated] -= np.nanmean(ratings[:, rated], axis=0)
+    return AgreementTable(agreement(ratings), agreement(centred))
+
+
 def pairwise_ccc(values: ArrayLike) -> NDArray[np.float64]:
     """CCC of every rater with every other, population convention.
 
@@ -59,7 +84,8 @@ def pairwise_ccc(values: ArrayLike) -> NDArray[np.float64]:
         values: (T, raters).
 
     Returns:
-        (raters, raters), symmetric; 1.0 on the diagonal, but 0.0 for a rater who never moved.
+        (raters, raters), symmetric; 1.0 on the diagonal, but 0.0 for a rater who never moved; NaN for two who share
+        fewer than two frames.
 
     Raises:
         TraceError: see `agreement`.
@@ -68,7 +94,7 @@ def pairwise_ccc(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def mean_pairwise_ccc(values: ArrayLike) -> float:
-    """Mean of `pairwise_ccc` over the R (R - 1) / 2 pairs of different raters."""
+    """Mean of `pairwise_ccc` over the R (R - 1) / 2 pairs of different raters, less those that are NaN."""
     return _mean_of_pairs(pairwise_ccc(values))
 
 
@@ -81,16 +107,18 @@ def icc_2k(values: ArrayLike) -> float:
     below the figures printed there.
 
     Args:
-        values: (T, raters).
+        values: (T, raters); only the frames that everyone rated count.
 
     Returns:
-        At most 1; 0.0 where the denominator is not positive.
+        At most 1; 0.0 where the denominator is not positive; NaN where fewer than two frames were rated by all.
 
     Raises:
         TraceError: see `agreement`.
     """
-    ratings = _comparable(values)
+    ratings = _rated_by_all(_comparable(values))
     frames, raters = ratings.shape
+    if frames < 2:
+        return float("nan")
     anchored = ratings - ratings[0, 0]
     centred = anchored - anchored.mean()
     of_frames, of_raters = centred.mean(axis=1, keepdims=True), centred.mean(axis=0, keepdims=True)
@@ -104,16 +132,18 @@ def cronbach_alpha(values: ArrayLike) -> float:
     """Cronbach's alpha, k / (k - 1) * (1 - sum of the raters' variances / variance of the raters' sum).
 
     Args:
-        values: (T, raters).
+        values: (T, raters); only the frames that everyone rated count.
 
     Returns:
-        At most 1; 0.0 where the sum of the raters does not vary.
+        At most 1; 0.0 where the sum of the raters does not vary; NaN where fewer than two frames were rated by all.
 
     Raises:
         TraceError: see `agreement`.
     """
-    ratings = _comparable(values)
-    raters = ratings.shape[1]
+    ratings = _rated_by_all(_comparable(values))
+    frames, raters = ratings.shape
+    if frames < 2:
+        return float("nan")
     # Measured from the first frame, a rater who never moved deviates by 0, not by what the mean rounds away.
     anchored = ratings - ratings[0]
     deviation = anchored - anchored.mean(axis=0)
@@ -121,28 +151,41 @@ def cronbach_alpha(values: ArrayLike) -> float:
     return raters / (raters - 1) * _ratio(of_sum - np.sum(np.square(deviation)), of_sum)
 
 
-def _pairwise(metric: Callable[[ArrayLike, ArrayLike], float], ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pairwise(metric: Callable[..., float], ratings: NDArray[np.float64]) -> NDArray[np.float64]:
     raters = ratings.shape[1]
-    scores = np.empty((raters, raters))
+    rated = np.isfinite(ratings)
+    scores = np.full((raters, raters), np.nan)
     for first in range(raters):
         for second in range(first, raters):
-            scores[first, second] = metric(ratings[:, first], ratings[:, second])
-            scores[second, first] = scores[first, second]
+            both = rated[:, first] & rated[:, second]
+            if np.count_nonzero(both) > 1:
+                scores[first, second] = metric(ratings[:, first], ratings[:, second], both)
+                scores[second, first] = scores[first, second]
     return scores
 
 
 def _mean_of_pairs(scores: NDArray[np.float64]) -> float:
-    return float(scores[np.triu_indices_from(scores, k=1)].mean())
+    pairs = scores[np.triu_indices_from(scores, k=1)]
+    known = pairs[np.isfinite(pairs)]
+    if not len(known):
+        raise TraceError(
+            "no two raters rated the same two frames, so nothing can be compared; give ratings that overlap"
+        )
+    return float(known.mean())
 
 
 def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator > 0.0 else 0.0
 
 
+def _rated_by_all(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+    return ratings[np.isfinite(ratings).all(axis=1)]
+
+
 def _comparable(values: ArrayLike) -> NDArray[np.float64]:
     ratings = np.asarray(values, dtype=np.float64)
     if ratings.ndim != 2 or min(ratings.shape) < 2:
         raise TraceError(f"agreement takes at least 2 frames of at least 2 raters, not shape {ratings.shape}")
-    if not np.isfinite(ratings).all():
-        raise TraceError("a rating is NaN or infinite; leave out such frames before comparing raters")
+    if np.isinf(ratings).any():
+        raise TraceError("a rating is infinite; repair it, or make it NaN where there is no rating")
     return ratings

@@ -12,7 +12,22 @@ import click
 from emotrace.cli.failing import fail
 from emotrace.errors import EmotraceError
 
-COMMANDS = ("predict", "stream", "models", "corpora", "features", "stitch", "train", "export", "reproduce")
+COMMANDS = (
+    "predict",
+    "report",
+    "stream",
+    "serve",
+    "models",
+    "corpora",
+    "check",
+    "features",
+    "gold",
+    "stitch",
+    "train",
+    "export",
+    "evaluate",
+    "reproduce",
+)
 
 
 class _Commands(click.Group):

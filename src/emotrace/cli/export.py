@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from emotrace.cli import options
+from emotrace.cli.failing import plain_warnings
 
 
 @click.command()
@@ -22,7 +23,10 @@ def export(
     from emotrace.training import export
 
     card = {"summary": data, "licence": licence}
-    saved = export.export(runs, out, name or out.name, card, jobs=jobs, force=force)
+    with plain_warnings():
+        saved = export.export(runs, out, name or out.name, card, jobs=jobs, force=force)
+    for target, origin in saved.card["calibration"].items():
+        click.echo(f"{target}: gain and offset {origin}")
     click.echo(
         f"{out}: {', '.join(target.name for target in saved.targets)}; use it with: emotrace predict --model {out}"
     )

@@ -14,5 +14,7 @@ def models() -> None:
         before_s, after_s = (frames * FRAME_S for frames in saved.reach)
         behind_s, licence = streaming.latency_s(saved), saved.card.get("licence", "unknown")
         click.echo(f"{name}: {', '.join(target.name for target in saved.targets)}; {saved.card.get('summary', '')}")
-        seen = f"sees {before_s:.1f} s back and {after_s:.1f} s ahead, streams {behind_s:.2f} s behind"
-        click.echo(f"  {seen}; licence: {licence}")
+        click.echo(
+            f"  sees {before_s:.1f} s back and {after_s:.1f} s ahead, streams {behind_s:.2f} s behind; "
+            f"licence: {licence}"
+        )

@@ -3,24 +3,18 @@
 import glob
 import os
 import sys
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from emotrace.cli.batch import STDIO, Job, Settings, run
 from emotrace.cli.failing import fail
 from emotrace.errors import EmotraceError
 
-if TYPE_CHECKING:
-    from emotrace.inference.model import Model
-    from emotrace.trace import Trace
-
-
-_FORMATS = ("csv", "json", "png")
-_STDOUT = Path("-")
+_FORMATS = ("csv", "json", "png", "html", "textgrid", "eaf")
+_BACKENDS = ("processes", "ray")
+_INTERRUPTED = 130
 
 
 @click.command()
@@ -45,6 +39,20 @@ _STDOUT = Path("-")
     type=click.Path(path_type=Path),
     help="Who speaks when: RTTM, or CSV with start_s,end_s,speaker. Each is then normalised on their own.",
 )
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Recordings worked on at once.")
+@click.option(
+    "--backend",
+    type=click.Choice(_BACKENDS),
+    default="processes",
+    show_default=True,
+    help="Where they are: on this machine, or on Ray, at the cluster that RAY_ADDRESS names (it must see these files).",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Keep outputs that exist, whatever they were made from, and write the missing ones. Files appear whole or not "
+    "at all, so one that exists is complete.",
+)
 @click.option("--force", is_flag=True, help="Write over files that exist.")
 def predict(
     audio: tuple[Path, ...],
@@ -52,33 +60,47 @@ def predict(
     formats: tuple[str, ...],
     model_name: str,
     speakers: Path | None,
+    jobs: int,
+    backend: str,
+    resume: bool,
     force: bool,
 ) -> None:
     """Turn recordings into traces.
 
-    AUDIO are files, folders (searched through) or patterns; the trace of talk.wav is talk.csv, in the current folder
-    unless -o says otherwise.
+    AUDIO are files, folders (searched through) or patterns, or - for standard input; the trace of talk.wav is talk.csv,
+    in the current folder unless -o says otherwise.
     """
     from emotrace.inference import model
 
+    if force and resume:
+        raise click.UsageError("--force writes existing files anew and --resume keeps them; give one of the two")
+    if STDIO in audio and len(audio) > 1:
+        raise click.UsageError("- is one recording from standard input; give the others to a separate call")
     found, failed = _found(audio)
     attempted = len(found) + len(failed)
     if failed and len(audio) == 1:
         fail(failed[0])
-    jobs = _jobs(found, audio, out, formats)
-    if speakers is not None and len(jobs) > 1:
+    planned = _jobs(found, audio, out, formats)
+    if speakers is not None and len(planned) > 1:
         raise EmotraceError(f"{speakers}: --speakers describes one recording; give one at a time")
-    chosen = model.load(model_name)
-    for job in jobs:
-        try:
-            _predict_one(job, chosen, speakers, force)
-        except EmotraceError as error:
-            failed.append(str(error))
-        except OSError as error:
-            failed.append(f"{error.filename or job.audio}: {error.strerror or error}; check the path and its rights")
+    model.load(model_name)
+    # Of standard streams, other processes have their own.
+    apart = min(jobs, len(planned)) > 1 or (backend == "ray" and STDIO not in audio and out != "-")
+    if backend == "ray" and apart:
+        planned = [job.absolute() for job in planned]
+    settings = Settings(model_name, speakers, force, resume, threads=1 if apart else None)
+    try:
+        failed += run(planned, settings, min(jobs, len(planned)) or 1, backend if apart else "processes")
+    except KeyboardInterrupt:
+        click.echo("\nstopped; what is written is whole, and the same command with --resume goes on", err=True)
+        sys.exit(_INTERRUPTED)
+    _finish(failed, attempted, alone=len(audio) == len(planned) == 1)
+
+
+def _finish(failed: Sequence[str], attempted: int, alone: bool) -> None:
     if not failed:
         return
-    if len(audio) == len(jobs) == 1:
+    if alone:
         fail(failed[0])
     click.echo(f"\n{len(failed)} of {attempted} recordings failed:", err=True)
     for text in failed:
@@ -86,18 +108,12 @@ def predict(
     sys.exit(1)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One recording, and the files that its trace goes to, by format."""
-
-    audio: Path
-    outputs: dict[str, Path]
-
-
 def _found(given: Sequence[Path]) -> tuple[dict[Path, Path], list[str]]:
     """Recordings and the names of their outputs, each recording once, and what is wrong with the rest."""
     from emotrace import audio
 
+    if STDIO in given:
+        return {STDIO: Path("stdin")}, []
     found: dict[Path, tuple[Path, Path]] = {}
     failed = []
     for path in given:
@@ -109,7 +125,7 @@ def _found(given: Sequence[Path]) -> tuple[dict[Path, Path], list[str]]:
     return dict(found.values()), failed
 
 
-def _jobs(found: dict[Path, Path], given: Sequence[Path], out: str | None, formats: Sequence[str]) -> list[_Job]:
+def _jobs(found: dict[Path, Path], given: Sequence[Path], out: str | None, formats: Sequence[str]) -> list[Job]:
     inputs = list(found.items())
     several = len(inputs) > 1 or len(given) > 1 or any(path.is_dir() or glob.has_magic(str(path)) for path in given)
     in_folder = out is None or several or out.endswith(("/", os.sep)) or Path(out).is_dir()
@@ -117,9 +133,11 @@ def _jobs(found: dict[Path, Path], given: Sequence[Path], out: str | None, forma
     wanted = list(dict.fromkeys(formats)) or ["csv" if in_folder else _format_of(folder)]
     if out == "-" and (several or wanted not in (["csv"], ["json"])):
         raise click.UsageError("-o - takes one recording, as csv or json")
+    if STDIO in found and "html" in wanted:
+        raise click.UsageError("a page holds the sound, which standard input gives once only; save the recording first")
     if not in_folder:
-        return [_Job(inputs[0][0], _named(folder, wanted))]
-    jobs = [_Job(file, {kind: folder / name.with_suffix(f".{kind}") for kind in wanted}) for file, name in inputs]
+        return [Job(inputs[0][0], _named(folder, wanted))]
+    jobs = [Job(file, {kind: folder / name.with_suffix(f".{kind}") for kind in wanted}) for file, name in inputs]
     _reject_same_outputs(jobs)
     return jobs
 
@@ -143,7 +161,7 @@ def _named(out: Path, kinds: list[str]) -> dict[str, Path]:
     return {kind: out.with_suffix(f".{kind}") for kind in kinds}
 
 
-def _reject_same_outputs(jobs: list[_Job]) -> None:
+def _reject_same_outputs(jobs: list[Job]) -> None:
     taken: dict[Path, Path] = {}
     for job in jobs:
         for path in job.outputs.values():
@@ -152,56 +170,3 @@ def _reject_same_outputs(jobs: list[_Job]) -> None:
                     f"{taken[path]} and {job.audio} would both be written to {path}; give them to separate calls"
                 )
             taken[path] = job.audio
-
-
-def _predict_one(job: _Job, chosen: "Model", speakers: Path | None, force: bool) -> None:
-    from emotrace.inference import predictor
-    from emotrace.inference import speakers as speaker_files
-
-    for path in job.outputs.values():
-        if path.exists() and path.samefile(job.audio):
-            raise EmotraceError(f"{path}: is the recording itself; choose another name with -o")
-        if path.is_file() and not force:
-            raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")
-        _make_folder(path.parent)
-    segments = None if speakers is None else speaker_files.read(speakers, recording=job.audio.stem)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        trace = predictor.predict(job.audio, model=chosen, speakers=segments)
-        for kind, path in job.outputs.items():
-            _WRITERS[kind](trace, sys.stdout if path == _STDOUT else path, job.audio, force)
-    for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            click.echo(f"warning: {job.audio}: {str(warning.message).removeprefix(f'{job.audio}: ')}", err=True)
-    _summarise(job, trace)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EmotraceError(f"{folder}: cannot be made a folder ({error.strerror}); choose another with -o") from None
-
-
-def _write_png(trace: "Trace", path: Any, source: Path, force: bool) -> None:
-    from emotrace import audio, plots
-
-    waveform = plots.envelope(audio.blocks(source), trace.duration_s)
-    plots.save(plots.plot_trace(trace, waveform, source.name), path, force=force, suffix=".png")
-
-
-_WRITERS: dict[str, Callable[["Trace", Any, Path, bool], None]] = {
-    "csv": lambda trace, path, source, force: trace.to_csv(path, force=force),
-    "json": lambda trace, path, source, force: trace.to_json(path, force=force),
-    "png": _write_png,
-}
-
-
-def _summarise(job: _Job, trace: "Trace") -> None:
-    minutes, seconds = divmod(round(trace.duration_s), 60)
-    parts = [f"{job.audio.name}  {minutes}:{seconds:02d}"]
-    for target, numbers in trace.summary().items():
-        parts.append(f"{target} {numbers['mean']:+.2f} ({numbers['min']:+.2f} to {numbers['max']:+.2f})")
-    written = ", ".join(str(path) for path in job.outputs.values())
-    to_stdout = _STDOUT in job.outputs.values()
-    click.echo("  ".join(parts) + ("" if to_stdout else f"  -> {written}"), err=to_stdout)

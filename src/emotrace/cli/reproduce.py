@@ -50,3 +50,17 @@ def live(root: Path, runs: Path, results: Path, weights: Path, jobs: int) -> Non
     from emotrace.experiments import live, shipped
 
     live.reproduce(shipped.Folders(root, runs, results, weights), jobs, click.echo)
+
+
+@reproduce.command()
+@click.option(
+    "--root", required=True, type=click.Path(path_type=Path), help="Folder with green/, studyforrest/ and tava/."
+)
+@click.option(
+    "--results", default="experiments/results", show_default=True, type=click.Path(path_type=Path), help="For the JSON."
+)
+def gold(root: Path, results: Path) -> None:
+    """Fuse raters by every method and score them where the truth is known."""
+    from emotrace.experiments import gold
+
+    gold.reproduce(root, results, click.echo)

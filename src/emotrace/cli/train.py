@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from emotrace.cli import options
+from emotrace.cli.failing import plain_warnings
 
 
 @click.command()
@@ -17,6 +18,8 @@ def train(config: Path, settings: tuple[str, ...], out: Path, jobs: int) -> None
     from emotrace.training import config as configuration
     from emotrace.training import run
 
-    for record in run.train(configuration.read(config, settings), out, jobs):
+    with plain_warnings():
+        records = run.train(configuration.read(config, settings), out, jobs)
+    for record in records:
         reached = "" if record["dev_ccc"] is None else f": development CCC {record['dev_ccc']:.3f}"
         click.echo(f"seed {record['seed']}{reached} (epoch {record['best_epoch'] + 1}, {record['seconds']:.0f} s)")

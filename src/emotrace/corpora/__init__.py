@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings, fusion
-from emotrace.errors import CorpusError
+from emotrace.errors import CorpusError, UnratedError
 from emotrace.trace import FRAME_S
 
 __all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames"]
@@ -65,11 +65,13 @@ class Recording:
         partition: one of `PARTITIONS`, or None where the corpus assigns none.
         speaker: who speaks, the same name for the same person, or None where unknown.
         load_ratings: target -> every rater's `Ratings` in the corpus's own unit; None where raters are not distributed.
+            Neither this nor `load_gold`: the labels are kept back, as those of a challenge's test part are.
         unit_range: lowest and highest rating in that unit.
         load_gold: target -> the gold standard that the corpus distributes, as `Ratings` of one column; None where it
             distributes none, and `gold` fuses the raters.
         label_rate_hz: label rows for each second.
         partly_rated: labels are known to leave parts of the recording out (an unrated beginning, say).
+        targets: what is rated in this recording, where it is not what the corpus's `INFO` says.
         load_features: () -> (rows, size) features as the corpus distributes them, at `label_rate_hz`, or None.
     """
 
@@ -83,6 +85,7 @@ class Recording:
     label_rate_hz: float = 1.0 / FRAME_S
     partly_rated: bool = False
     load_features: Callable[[], NDArray[np.float64]] | None = None
+    targets: tuple[str, ...] | None = None
 
     def ratings(self, target: str) -> Ratings:
         """Every rater's trace of one target, mapped linearly from `unit_range` onto [-1, 1].
@@ -92,11 +95,14 @@ class Recording:
                 `unit_range`.
         """
         if self.load_ratings is None:
-            raise CorpusError(f"{self.id}: this corpus distributes a gold standard of {target} and no raters' traces")
+            there = "a gold standard and no raters' traces" if self.load_gold else "no labels"
+            raise CorpusError(f"{self.id}: the corpus distributes {there} of {target} for this recording")
         return self._mapped(self.load_ratings(target))
 
     def gold(self, target: str) -> Ratings:
-        """The gold standard in [-1, 1], one column: the corpus's own, else AVEC 2016's fusion of its raters.
+        """The gold standard, one column: the corpus's own in [-1, 1], else AVEC 2016's fusion of its raters.
+
+        Centring can move a fused one a little past -1 or 1, where raters of different levels reach the end together.
 
         Raises:
             CorpusError: see `ratings`.
@@ -120,6 +126,20 @@ class Recording:
         if self.label_rate_hz * FRAME_S == 1.0 and not self.partly_rated:
             return match_length(gold.values[:, 0], frames, what)
         return on_frames(gold, frames, self.label_rate_hz, self.partly_rated, what)
+
+    def known_gold(self, target: str, frames: int) -> NDArray[np.float64] | None:
+        """`gold_frames`, or None where no frame is rated: the labels are kept back (a test part), or all are missing.
+
+        Raises:
+            CorpusError: the labels are malformed, or do not fit so many frames.
+        """
+        if self.load_ratings is None and self.load_gold is None:
+            return None
+        try:
+            gold = self.gold_frames(target, frames)
+        except UnratedError:
+            return None
+        return None if np.isnan(gold).all() else gold
 
     def _mapped(self, ratings: Ratings) -> Ratings:
         low, high = self.unit_range

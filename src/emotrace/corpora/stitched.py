@@ -434,3 +434,18 @@ def spans(root: Path, target: str) -> list[tuple[str, str, float, float, float]]
     with path.open(newline="", encoding="utf-8") as lines:
         rows = csv.DictReader(lines)
         return [(r["id"], r["file"], float(r["start_s"]), float(r["end_s"]), float(r[target])) for r in rows]
+
+
+def held(spoken: Sequence[tuple[str, str, float, float, float]], frames: int) -> np.ndarray:
+    """What is being expressed in one recording, by the ratings that people gave its utterances.
+
+    Args:
+        spoken: the recording's `spans`.
+        frames: of 40 ms.
+
+    Returns:
+        (frames,), each rating held from its utterance's start until the next one's.
+    """
+    starts = np.array([round(start_s / FRAME_S) for _, _, start_s, _, _ in spoken])
+    current = np.searchsorted(starts, np.arange(frames), side="right") - 1
+    return np.array([rating for *_, rating in spoken])[np.maximum(current, 0)]

@@ -1,4 +1,4 @@
-"""The tables of README and docs, rendered from the committed result files.
+"""The tables of README and docs, rendered from the committed result files and from what the package says of itself.
 
 A document holds ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands between is rendered from
 ``experiments/results`` and ``benchmarks/results``. ``python -m emotrace.experiments.tables`` writes them; with
@@ -13,8 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from emotrace import corpora
+from emotrace.experiments import gold_tables
+
 TARGETS = ("arousal", "valence")
-DOCUMENTS = ("README.md", "docs/results.md", "docs/streaming.md")
+DOCUMENTS = ("README.md", "docs/results.md", "docs/corpora.md", "docs/gold-standard.md", "docs/streaming.md")
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -23,15 +26,28 @@ _ROWS = {
     "tava_clean": "the same, utterance means against the utterances' real ratings",
     "tava_noise_10db": "… with pink noise at 10 dB SNR",
     "tava_telephone": "… through a telephone band (300–3400 Hz)",
+    "tava_telephone_line": "… through a digital telephone line (8 kHz, steep band, µ-law)",
     "emodb_clean": "EMO-DB-47 (German, never trained on), utterance means",
     "emodb_noise_10db": "… with pink noise at 10 dB SNR",
     "emodb_telephone": "… through a telephone band",
+    "emodb_telephone_line": "… through a digital telephone line",
 }
 
 
-def _results(root: Path) -> dict[str, Any]:
+class _NotMeasuredError(Exception):
+    """A table's result file is not there."""
+
+
+class _Results(dict[str, Any]):
+    """What result files hold, by their names."""
+
+    def __missing__(self, stem: str) -> Any:
+        raise _NotMeasuredError(stem)
+
+
+def _results(root: Path) -> _Results:
     files = [*root.glob("experiments/results/*.json"), *root.glob("benchmarks/results/*.json")]
-    return {path.stem: json.loads(path.read_text()) for path in files}
+    return _Results({path.stem: json.loads(path.read_text()) for path in files})
 
 
 def _score(row: str, result: Mapping[str, Any], target: str) -> str:
@@ -106,6 +122,18 @@ def speed(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def readers(results: Mapping[str, Any]) -> list[str]:
+    """What every corpus reader says of itself."""
+    lines = ["| name | corpus | what is rated | rows a second | values |", "|---|---|---|---|---|"]
+    for name in corpora.names():
+        info = corpora.get(name).INFO
+        low, high = info.unit_range
+        lines.append(
+            f"| `{name}` | {info.title} | {', '.join(info.targets)} | {info.label_rate_hz:g} | {low:g} to {high:g} |"
+        )
+    return lines
+
+
 def look_ahead(results: Mapping[str, Any]) -> list[str]:
     """Development CCC by look-ahead."""
     lines = ["| look-ahead | latency at 16 kHz | seeds | arousal | valence |", "|---|---|---|---|---|"]
@@ -169,6 +197,7 @@ def live_speed(results: Mapping[str, Any]) -> list[str]:
 
 
 _TABLES = {
+    "corpora": readers,
     "shipped": shipped,
     "roughness": roughness,
     "provenance": provenance,
@@ -177,14 +206,18 @@ _TABLES = {
     "live_start": live_start,
     "live_scores": live_scores,
     "live_speed": live_speed,
-}
+} | gold_tables.TABLES
 
 
 def render(text: str, results: Mapping[str, Any]) -> str:
     """The document with its tables made anew."""
 
     def table(match: re.Match[str]) -> str:
-        return match[1] + "\n".join(_TABLES[match[2]](results)) + "\n" + match[3]
+        try:
+            lines = _TABLES[match[2]](results)
+        except _NotMeasuredError as missing:
+            lines = [f"*Not measured yet: there is no result file `{missing}.json`.*"]
+        return match[1] + "\n".join(lines) + "\n" + match[3]
 
     return _MARKED.sub(table, text)
 

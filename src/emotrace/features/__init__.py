@@ -2,16 +2,57 @@
 
 A front end is a module with ``rate_hz`` (rows a second), ``size`` (values a row) and
 ``extract(samples at 16 kHz) -> (floor(n / 640), size)``, not normalised. ``bins`` values share a scale with those that
-stand a multiple of ``bins`` further in a row: normalisation works on the rows reshaped to ``(..., bins)``.
+stand a multiple of ``bins`` further in a row: normalisation works on the rows reshaped to ``(..., bins)``. ``Stream``
+gives these rows for a signal that arrives in pieces (``push``, ``finish``; rows of an unfinished frame may come last).
+``VERSION`` counts up whenever the numbers change: features that are kept on disk are known by it.
+
+That is enough to train with. A model predicts with a front end that also works on sound as it comes, and then offers
+what :class:`Streaming` lists: the same numbers as ``extract``, from blocks of any size.
 """
 
 import importlib
 import pkgutil
 from types import ModuleType
+from typing import Protocol, cast
+
+import numpy as np
 
 from emotrace.errors import ConfigError
 
-_NOT_FRONT_ENDS = {"normalisation"}
+_NOT_FRONT_ENDS = {"cache", "normalisation"}
+
+
+class Stream(Protocol):
+    """The rows of a signal that arrives in pieces."""
+
+    samples: int
+    """Samples pushed so far."""
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Take (n,) samples at 16 kHz, give the (m, bins) float32 rows that they complete."""
+
+    def finish(self) -> np.ndarray:
+        """Give the rows that are missing at the end: in all at least ``STACK * trace_frames(samples)``."""
+
+
+class Streaming(Protocol):
+    """What a front end's module offers to predict with, beside ``rate_hz``, ``size``, ``bins`` and ``extract``."""
+
+    bins: int
+    size: int
+    STACK: int
+    """Rows to one frame of the trace."""
+    HOP_RATE_HZ: float
+    """Rows a second: ``STACK * rate_hz``."""
+
+    def Stream(self) -> Stream:  # noqa: N802
+        """A fresh stream."""
+
+    def trace_frames(self, samples: int) -> int:
+        """Frames of 40 ms in so many samples."""
+
+    def stack(self, rows: np.ndarray) -> np.ndarray:
+        """(STACK * frames, bins) rows to (frames, size) features."""
 
 
 def names() -> list[str]:
@@ -28,3 +69,20 @@ def get(name: str) -> ModuleType:
     if name not in names():
         raise ConfigError(f"no front end is called {name!r}; there are: {', '.join(names())}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def streaming(name: str) -> Streaming:
+    """The front end of that name, to predict with.
+
+    Raises:
+        ConfigError: there is none, or it only knows whole signals.
+    """
+    module = get(name)
+    lacking = [
+        part for part in ("Stream", "STACK", "HOP_RATE_HZ", "trace_frames", "stack") if not hasattr(module, part)
+    ]
+    if lacking:
+        raise ConfigError(
+            f"front end {name} cannot predict, it lacks {', '.join(lacking)}; add what features.Streaming lists"
+        )
+    return cast(Streaming, module)

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+VERSION = 1
+"""Of the numbers: to be raised with any change of them, since features are kept on disk."""
 WINDOW_S = 0.025
 HOP_S = 0.01
 _PREEMPHASIS = np.float32(0.97)

@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import fft
 
 from emotrace.features.logmel import BINS, HOP_RATE_HZ, Floats
 from emotrace.features.normalisation import Normalisation, Statistics
+
+FRONT_END = "logmel"
+"""The front end whose rows are judged here."""
 
 EXCERPTS_S = (5, 10, 20, 60)
 """Lengths that training recordings are cut to: short recordings scatter more than the long ones of a corpus."""
@@ -35,6 +38,7 @@ _PAUSE = 6.9
 _LOUD_WINDOWS = 4.0
 _LEAST_S = 0.5
 
+_STRETCHES_AT_ONCE = 256
 _BEAT_S = 8.0
 _BEAT_LAGS_S = (0.25, 3.0)
 
@@ -200,14 +204,28 @@ def _beat(levels: np.ndarray) -> dict[str, float]:
     if len(levels) < count:
         return {}
     audible = np.maximum(levels, max(np.quantile(levels, 0.98) - 5.0, _SILENCE))
-    level = audible - ndimage.uniform_filter1d(audible, round(2 * _POOL_RATE_HZ), mode="nearest")
+    level = audible - _smoothed(audible, round(2 * _POOL_RATE_HZ))
     stretches = np.lib.stride_tricks.sliding_window_view(level, count)[:: count // 2]
+    pieces = range(0, len(stretches), _STRETCHES_AT_ONCE)
+    peaks = [_repetition(stretches[first : first + _STRETCHES_AT_ONCE]) for first in pieces]
+    return {"beat": float(np.median(np.concatenate(peaks)))}
+
+
+def _smoothed(level: np.ndarray, width: int) -> np.ndarray:
+    """Mean over ``width`` (even) neighbours of (m,) levels, the ends repeated beyond themselves."""
+    sums = np.cumsum(np.pad(level, (width // 2 + 1, width // 2 - 1), mode="edge"), dtype=np.float64)
+    return ((sums[width:] - sums[:-width]) / width).astype(level.dtype)
+
+
+def _repetition(stretches: np.ndarray) -> np.ndarray:
+    """The highest autocorrelation of each of (n, count) stretches at lags of a beat or a bar: (n,)."""
+    count = stretches.shape[1]
     stretches = stretches - stretches.mean(axis=1, keepdims=True)
     lags = np.arange(*(round(lag_s * _POOL_RATE_HZ) for lag_s in _BEAT_LAGS_S))
     products = fft.irfft(np.abs(fft.rfft(stretches, 2 * count, axis=1)) ** 2, axis=1)
     # A stretch whose level hardly moves has no beat; rounding and the noise of a steady sound are not to look like one.
     unbiased = products[:, lags] / (products[:, :1] + 1e-2 * count) * (count / (count - lags))
-    return {"beat": float(np.median(unbiased.max(axis=1)))}
+    return unbiased.max(axis=1)
 
 
 def excerpts(rows: Floats, rule: Normalisation) -> Iterator[dict[str, float]]:

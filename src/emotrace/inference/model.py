@@ -8,7 +8,7 @@ they scored. Nothing in it is unpickled.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from emotrace.features.normalisation import Normalisation
 
 FORMAT = 1
 DEFAULT = "downup"
-CHUNK_FRAMES = 3000
-"""Frames worked on at a time, beside their context: two minutes."""
+CHUNK_FRAMES = 6000
+"""Frames worked on at a time, beside their context: four minutes."""
 
 _SHIPPED = Path(__file__).parent / "weights"
 
@@ -69,7 +69,12 @@ class Model:
     ages: tuple[tuple[int, ...], ...] = ()
 
     @cached_property
-    def _sessions(self) -> list[onnxruntime.InferenceSession]:
+    def sessions(self) -> list[onnxruntime.InferenceSession]:
+        """The targets' graphs, opened when first asked for; any number of threads may run them.
+
+        Raises:
+            ModelError: one is damaged.
+        """
         return [session(target.graph) for target in self.targets]
 
     def members(self, normalised: np.ndarray) -> np.ndarray:
@@ -83,7 +88,7 @@ class Model:
         """
         frames = len(normalised)
         padded = np.pad(normalised, ((0, -frames % self.grid_frames), (0, 0)))[None]
-        outputs = [session.run(None, {"features": padded})[0][:, :frames] for session in self._sessions]
+        outputs = [session.run(None, {"features": padded})[0][:, :frames] for session in self.sessions]
         return np.stack([t.gain * out + t.offset for t, out in zip(self.targets, outputs, strict=True)], axis=2)
 
     def pieces(self, frames: int) -> Iterator[tuple[slice, slice]]:
@@ -105,7 +110,7 @@ def names() -> list[str]:
 
 
 def load(name_or_folder: str | Path = DEFAULT) -> Model:
-    """Load a shipped model by name, or any by its folder.
+    """Load a shipped model by name, or any by its folder; as long as its files stay the same, it is the same object.
 
     Raises:
         ModelError: there is none, or its files are missing, damaged or of a newer format.
@@ -117,10 +122,21 @@ def load(name_or_folder: str | Path = DEFAULT) -> Model:
             f"{name_or_folder}: no model of that name or folder with a model.json; shipped: {', '.join(names())}"
         )
     try:
-        return _described(folder, json.loads(note.read_text(encoding="utf-8")))
+        return _loaded(folder.absolute(), _stamp(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelError(f"{note}: is damaged or of a newer version of emotrace ({reason}); get it again") from None
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of the folder's files: a model that was trained anew is read anew."""
+    files = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in files)
+
+
+@lru_cache(maxsize=8)
+def _loaded(folder: Path, stamp: object) -> Model:
+    return _described(folder, json.loads((folder / "model.json").read_text(encoding="utf-8")))
 
 
 def _described(folder: Path, note: dict[str, Any]) -> Model:
@@ -137,7 +153,7 @@ def _described(folder: Path, note: dict[str, Any]) -> Model:
         )
         for name, entry in note["targets"].items()
     )
-    features.get(note["front_end"])
+    features.streaming(note["front_end"])
     return Model(
         name=str(note["name"]),
         targets=targets,
@@ -158,15 +174,17 @@ def _graph(folder: Path, name: str) -> Path:
     return graph
 
 
-def session(graph: Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Open a graph on the CPU, on so many threads; 0 for all cores.
+def session(graph: Path) -> onnxruntime.InferenceSession:
+    """Open a graph on the CPU, for one thread: pieces of a recording are what is worked on at once.
+
+    onnxruntime's own threads gain nothing on networks this small and burn a core each while they wait.
 
     Raises:
         ModelError: it is none.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises classes of its own, without a common base

@@ -1,26 +1,35 @@
-"""A recording to its trace: features in blocks, normalised by the whole recording, networks piece by piece."""
+"""A recording to its trace: features in blocks, normalised by the whole recording, networks piece by piece.
 
+What the normalisation needs is known only when the last block has been heard, so the rows of the front end are kept
+until then: up to 16 MiB of them in memory (17 minutes of log mel), more in a temporary file, at 58 MB an hour. Making
+them again in a second pass would cost thirty times what writing and reading them does. Beside the trace, a recording
+of any length takes the same memory.
+"""
+
+import os
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from emotrace import audio
+from emotrace import audio, features, running
 from emotrace.errors import AudioError
-from emotrace.features import logmel
-from emotrace.features.normalisation import Normalisation, Statistics
+from emotrace.features.normalisation import Statistics
 from emotrace.inference import familiarity
 from emotrace.inference import model as saved
-from emotrace.inference.speakers import Segment, at
+from emotrace.inference import speakers as speaking
+from emotrace.inference.speakers import Segment, Turns
+from emotrace.output import spooled
 from emotrace.trace import FRAME_S, Trace
 
-ROW_RATE_HZ = 100.0
-
 Source = str | PathLike[str] | bytes | BinaryIO | np.ndarray
+Speakers = Sequence[Segment] | str | PathLike[str]
+
+# Each holds a piece with its context, and the front end is the narrow place from here on.
+_MOST_THREADS = 4
 
 
 class FamiliarityWarning(UserWarning):
@@ -31,15 +40,21 @@ def predict(
     source: Source,
     rate_hz: float | None = None,
     model: str | Path | saved.Model = saved.DEFAULT,
-    speakers: Sequence[Segment] | None = None,
+    speakers: Speakers | None = None,
+    *,
+    threads: int | None = None,
+    listen: Callable[[np.ndarray], object] | None = None,
 ) -> Trace:
-    """Arousal and valence of a recording, every 40 ms.
+    """Arousal and valence of a recording of any length, every 40 ms.
 
     Args:
         source: path, bytes or open file of audio, or samples of shape (n,) or (n, channels).
         rate_hz: sample rate of samples; read from the file otherwise.
         model: a shipped model's name, a model's folder, or a loaded model.
-        speakers: who speaks when; each speaker is then normalised on their own, and the trace names them.
+        speakers: who speaks when, as segments, or as a file of them (RTTM or CSV); each speaker is then normalised on
+            their own, and the trace names them.
+        threads: how many to work in; by default as many as there are cores, four at most.
+        listen: called with every block of (n,) samples at 16 kHz as it is read, for what else wants to hear them.
 
     Returns:
         A trace of floor(n / 640) frames, n the samples at 16 kHz; its spread is the SD over the model's members.
@@ -47,82 +62,158 @@ def predict(
     Raises:
         AudioError: the audio cannot be read, or is shorter than a frame.
         ModelError: there is no such model.
+        EmotraceError: the file of speakers is malformed, or the folder for temporary files is full.
 
     Warns:
         FamiliarityWarning: the recording is unlike the speech that the model knows.
     """
     chosen = model if isinstance(model, saved.Model) else saved.load(model)
-    rows, profile = _rows(source, rate_hz)
-    for text in familiarity.warnings(profile.measures(chosen.rule), chosen.ranges):
-        warnings.warn(text, FamiliarityWarning, stacklevel=2)
-    spoken = None if speakers is None else at(speakers, np.arange(len(rows)) / ROW_RATE_HZ)
-    members = _members(chosen, len(rows) // logmel.STACK, _normaliser(chosen.rule, rows, profile.statistics, spoken))
+    segments = _segments(speakers, source)
+    with _Features(chosen, _heard(source, rate_hz, listen), segments, _threads(threads)) as heard:
+        if not heard.frames:
+            raise AudioError(f"{_name(source)}: is {heard.duration_s * 1000:.0f} ms long; a trace needs at least 40 ms")
+        for text in heard.warnings:
+            warnings.warn(text, FamiliarityWarning, stacklevel=2)
+        values = np.empty((heard.frames, len(chosen.targets)), dtype=np.float32)
+        spread = np.empty_like(values)
+        for at, members in heard.members():
+            values[at] = np.clip(members.mean(axis=0), -1, 1)
+            spread[at] = members.std(axis=0, ddof=min(1, len(members) - 1))
     return Trace(
-        np.arange(members.shape[1]) * FRAME_S,
-        np.clip(members.mean(axis=0), -1, 1),
+        np.arange(heard.frames) * FRAME_S,
+        values,
         targets=tuple(target.name for target in chosen.targets),
-        spread=members.std(axis=0, ddof=min(1, len(members) - 1)),
-        speaker=None if spoken is None else spoken[:: logmel.STACK],
+        spread=spread,
+        speaker=None if heard.turns is None else heard.turns.speaker(np.arange(heard.frames) * heard.front_end.STACK),
     )
 
 
 def predict_members(source: Source, rate_hz: float | None, chosen: saved.Model) -> np.ndarray:
-    """Every member's own trace of a recording, (members, frames, targets), held in [-1, 1]."""
-    rows, profile = _rows(source, rate_hz)
-    normalised = _normaliser(chosen.rule, rows, profile.statistics, None)
-    return np.clip(_members(chosen, len(rows) // logmel.STACK, normalised), -1, 1)
+    """Every member's own trace of a recording, (members, frames, targets), not yet held in [-1, 1]."""
+    with _Features(chosen, _heard(source, rate_hz, None), None, _threads(None)) as heard:
+        return np.concatenate([members for _, members in heard.members()], axis=1)
 
 
-def _rows(source: Source, rate_hz: float | None) -> tuple[np.ndarray, familiarity.Profile]:
-    """Log mel rows (4 * frames, 40) of a recording, read in blocks, and what it is like."""
-    stream, profile = logmel.Stream(), familiarity.Profile()
-    parts, described = [], []
-    # The second core looks at rows while the first makes the next ones; one worker keeps them in order.
-    with ThreadPoolExecutor(1) as aside:
-        for block in audio.blocks(source, rate_hz):
-            parts.append(stream.push(block))
-            described.append(aside.submit(profile.update, parts[-1]))
-        parts.append(stream.finish())
-        described.append(aside.submit(profile.update, parts[-1]))
-    for each in described:
-        each.result()
-    rows = np.concatenate(parts)[: logmel.STACK * logmel.trace_frames(stream.samples)]
-    if not len(rows):
-        name = source if isinstance(source, str | PathLike) else "the audio"
-        raise AudioError(
-            f"{name}: is {stream.samples / audio.RATE_HZ * 1000:.0f} ms long; a trace needs at least 40 ms"
-        )
-    return rows, profile
+def _threads(asked: int | None) -> int:
+    return min(running.cores(), _MOST_THREADS) if asked is None else max(asked, 1)
 
 
-def _normaliser(
-    rule: Normalisation, rows: np.ndarray, whole: Statistics, spoken: np.ndarray | None
-) -> Callable[[slice], np.ndarray]:
-    """A function from frames to their normalised features, by recording or, where speakers are known, by speaker."""
-    owner = None if spoken is None else np.unique(_owner(spoken), return_inverse=True)[1]
-    if owner is None:
-        scales = [rule.scale(whole)]
-    else:
-        scales = [rule.scale(Statistics().update(rows[owner == index])) for index in range(owner.max() + 1)]
-    mean, sd = (np.array(part) for part in zip(*scales, strict=True))
-
-    def normalised(frames: slice) -> np.ndarray:
-        piece = slice(frames.start * logmel.STACK, frames.stop * logmel.STACK)
-        who = 0 if owner is None else owner[piece]
-        return logmel.stack(rule.scaled(rows[piece], mean[who], sd[who]))
-
-    return normalised
+def _name(source: Source) -> str:
+    return os.fspath(source) if isinstance(source, str | PathLike) else "the audio"
 
 
-def _owner(spoken: np.ndarray) -> np.ndarray:
-    """Whose statistics a row is normalised by: in a pause, those of who spoke last (at the start, of who will)."""
-    voiced = np.flatnonzero(spoken != "")
-    if not len(voiced):
-        return spoken
-    last = np.searchsorted(voiced, np.arange(len(spoken)), side="right") - 1
-    return spoken[voiced[np.maximum(last, 0)]]
+def _segments(speakers: Speakers | None, source: Source) -> Sequence[Segment] | None:
+    if not isinstance(speakers, str | PathLike):
+        return speakers
+    return speaking.read(speakers, Path(source).stem if isinstance(source, str | PathLike) else None)
 
 
-def _members(chosen: saved.Model, frames: int, normalised: Callable[[slice], np.ndarray]) -> np.ndarray:
-    pieces = [chosen.members(normalised(read))[:, keep] for read, keep in chosen.pieces(frames)]
-    return np.concatenate(pieces, axis=1)
+def _heard(
+    source: Source, rate_hz: float | None, listen: Callable[[np.ndarray], object] | None
+) -> Iterator[np.ndarray]:
+    for block in audio.blocks(source, rate_hz):
+        if listen is not None:
+            listen(block)
+        yield block
+
+
+class _Features:
+    """The front end's rows of a recording, kept until all is known that their normalisation needs.
+
+    Attributes:
+        front_end: the model's.
+        frames: of the trace.
+        duration_s: of the sound.
+        turns: who speaks in which row, where that is known.
+        warnings: what is unlike the speech that the model knows.
+    """
+
+    def __init__(
+        self,
+        chosen: saved.Model,
+        blocks: Iterator[np.ndarray],
+        segments: Sequence[Segment] | None,
+        threads: int,
+    ) -> None:
+        self._model, self._threads = chosen, threads
+        self.front_end = features.streaming(chosen.front_end)
+        self.turns = None if segments is None else speaking.turns(segments, self.front_end.HOP_RATE_HZ)
+        # Damaged graphs are noticed here, not after an hour of sound.
+        _ = chosen.sessions
+        stream, seen = self.front_end.Stream(), _Seen(chosen, self.front_end.bins, self.turns)
+        self._rows = spooled(seen.all(_rows(stream, blocks, threads)))
+        self.duration_s = stream.samples / audio.RATE_HZ
+        self.frames = self.front_end.trace_frames(stream.samples)
+        self.warnings = seen.warnings() if self.frames else []
+        self._mean, self._sd = seen.scales()
+
+    def __enter__(self) -> "_Features":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rows.close()
+
+    def members(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Stretches of frames, in order, and the (members, frames, targets) traces of each."""
+        workers = self._threads if self._threads > 1 else 0
+        at = 0
+        for members in running.ahead(self._predicted, self._pieces(), workers):
+            yield slice(at, at + members.shape[1]), members
+            at += members.shape[1]
+
+    def _pieces(self) -> Iterator[tuple[int, np.ndarray, slice]]:
+        """The first row of each piece, its rows, and which of its frames to keep."""
+        bins, rows_a_frame = self.front_end.bins, self.front_end.STACK
+        row_bytes = bins * np.dtype(np.float32).itemsize
+        for read, keep in self._model.pieces(self.frames):
+            first, stop = read.start * rows_a_frame, read.stop * rows_a_frame
+            self._rows.seek(first * row_bytes)
+            data = self._rows.read((stop - first) * row_bytes)
+            yield first, np.frombuffer(data, dtype=np.float32).reshape(-1, bins), keep
+
+    def _predicted(self, piece: tuple[int, np.ndarray, slice]) -> np.ndarray:
+        first, rows, keep = piece
+        who = 0 if self.turns is None else self.turns.owner(first, first + len(rows))
+        normalised = self._model.rule.scaled(rows, self._mean[who], self._sd[who])
+        return self._model.members(self.front_end.stack(normalised))[:, keep]
+
+
+def _rows(stream: features.Stream, blocks: Iterator[np.ndarray], threads: int) -> Iterator[np.ndarray]:
+    """The rows of each block; made aside, since the caller decodes the next block and looks at the last one's."""
+    yield from running.ahead(stream.push, blocks, workers=int(threads > 1))
+    yield stream.finish()
+
+
+class _Seen:
+    """What is learnt from rows as they pass: how to normalise them, and whether they are like speech."""
+
+    def __init__(self, chosen: saved.Model, bins: int, turns: Turns | None) -> None:
+        self._model, self._turns = chosen, turns
+        self._profile = familiarity.Profile() if chosen.front_end == familiarity.FRONT_END else None
+        self._whole = Statistics(bins) if self._profile is None else self._profile.statistics
+        self._own = [Statistics(bins) for _ in turns.names] if turns is not None else []
+        self._count = 0
+
+    def all(self, parts: Iterator[np.ndarray]) -> Iterator[memoryview]:
+        """Look at all rows, and pass them on as bytes."""
+        for rows in parts:
+            (self._profile or self._whole).update(rows)
+            if self._turns is not None and self._own:
+                who = self._turns.owner(self._count, self._count + len(rows))
+                for number in np.unique(who):
+                    self._own[number].update(rows[who == number])
+            self._count += len(rows)
+            if len(rows):
+                yield np.ascontiguousarray(rows, dtype=np.float32).data.cast("B")
+
+    def warnings(self) -> list[str]:
+        """Sentences about what is unlike the model's speech."""
+        if self._profile is None:
+            return []
+        return familiarity.warnings(self._profile.measures(self._model.rule), self._model.ranges)
+
+    def scales(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and SD to normalise with, (owners, bins) each."""
+        scales = [self._model.rule.scale(statistics) for statistics in self._own or [self._whole]]
+        mean, sd = zip(*scales, strict=True)
+        return np.array(mean), np.array(sd)

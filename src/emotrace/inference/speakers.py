@@ -75,6 +75,65 @@ def at(segments: Sequence[Segment], times_s: ArrayLike) -> NDArray[np.str_]:
     return names[owners[np.searchsorted(edges, times, side="right")]]
 
 
+@dataclass(frozen=True, eq=False)
+class Turns:
+    """Who speaks in every row of a recording, as runs of rows: no more of them than there are segments and pauses.
+
+    Attributes:
+        starts: (K,) the first row of each run, from 0.
+        voices: (K,) number of who speaks in it, -1 for nobody.
+        owners: (K,) whose statistics it is normalised by: in a pause, of who spoke last (at the start, of who will);
+            0 where nobody ever speaks.
+        names: of the numbers, in order of their first turn.
+    """
+
+    starts: NDArray[np.intp]
+    voices: NDArray[np.intp]
+    owners: NDArray[np.intp]
+    names: tuple[str, ...]
+
+    def owner(self, first: int, stop: int) -> NDArray[np.intp]:
+        """Owners of rows ``first`` to ``stop``."""
+        return self.owners[self._runs(np.arange(first, stop))]
+
+    def speaker(self, rows: NDArray[np.intp]) -> list[str | None]:
+        """Name who speaks in each of (n,) rows."""
+        names = (*self.names, None)  # -1 is the last
+        return [names[voice] for voice in self.voices[self._runs(rows)].tolist()]
+
+    def _runs(self, rows: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.starts, rows, side="right") - 1
+
+
+def turns(segments: Sequence[Segment], rate_hz: float) -> Turns:
+    """The turns in rows that start ``rate_hz`` times a second, as :func:`at` tells them at those times."""
+    edges_s, owners = _timeline(segments) if segments else (np.empty(0), np.zeros(1, dtype=np.intp))
+    starts = np.concatenate([[0], _row_from(edges_s, rate_hz)])
+    # Of runs without a row, the last to start in the same place counts.
+    kept = np.append(starts[1:] > starts[:-1], True)
+    starts, said = starts[kept], np.array(["", *(segment.speaker for segment in segments)])[owners[kept]]
+    names = tuple(dict.fromkeys(said[said != ""].tolist()))
+    numbers = {"": -1, **{name: number for number, name in enumerate(names)}}
+    voices = np.array([numbers[name] for name in said.tolist()], dtype=np.intp)
+    return Turns(starts, voices, _filled(voices), names)
+
+
+def _row_from(edges_s: np.ndarray, rate_hz: float) -> NDArray[np.intp]:
+    """The first row that starts at or after each edge."""
+    rows = np.ceil(edges_s * rate_hz)
+    rows -= (rows - 1) / rate_hz >= edges_s  # what the product's rounding put one too far
+    rows += rows / rate_hz < edges_s
+    return rows.astype(np.intp)
+
+
+def _filled(voices: NDArray[np.intp]) -> NDArray[np.intp]:
+    voiced = np.flatnonzero(voices >= 0)
+    if not len(voiced):
+        return np.zeros_like(voices)
+    last = np.searchsorted(voiced, np.arange(len(voices)), side="right") - 1
+    return voices[voiced[np.maximum(last, 0)]]
+
+
 def _timeline(segments: Sequence[Segment]) -> tuple[np.ndarray, np.ndarray]:
     """Edges (E,) in seconds, and who speaks before, between and after them: (E + 1,) numbers from 1, 0 for nobody."""
     starts = np.array([segment.start_s for segment in segments])

@@ -19,7 +19,8 @@ from emotrace.features.normalisation import Running
 from emotrace.inference import model as saved
 from emotrace.trace import FRAME_S, Trace
 
-MODEL = "live"
+MODEL = saved.DEFAULT
+"""What streams where nothing is named."""
 _FRAMES_A_RUN = 25
 
 
@@ -210,7 +211,7 @@ class _Steps:
 
     def __init__(self, target: saved.Target, ages: tuple[tuple[int, ...], ...]) -> None:
         assert target.live is not None
-        self._session = saved.session(target.live, threads=1)
+        self._session = saved.session(target.live)
         shapes = {given.name: given.shape for given in self._session.get_inputs()}
         self._ages = np.array(ages)
         self._length = self._ages.max(axis=1)

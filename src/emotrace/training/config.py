@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from emotrace.errors import ConfigError
 from emotrace.features.normalisation import Normalisation
+from emotrace.trace import FRAME_S
 from emotrace.training.augmentation import Strength
 
 
@@ -43,6 +45,8 @@ class Config:
         front_end: a module of :mod:`emotrace.features`.
         normalisation: of the features.
         lag_s: how much earlier than the gold standard the network answers; 0 lets it learn the lag, as the paper does.
+        ratings_share: how much of the training target is the ratings that people gave a stitched recording's
+            utterances, the rest being its raters' gold standard; stitched corpora only.
         variants: augmented variants of every training recording, beside the recording itself.
         augmentation: of the variants.
         fit_all: train on every partition, without early stopping, for weights that are shipped.
@@ -64,6 +68,7 @@ class Config:
     front_end: str = "logmel"
     normalisation: Normalising = field(default_factory=Normalising)
     lag_s: float = 0.0
+    ratings_share: float = 0.0
     variants: int = 0
     augmentation: Strength = field(default_factory=Strength)
     fit_all: bool = False
@@ -129,7 +134,64 @@ def _build(kind: Any, values: dict[str, Any], where: str, inside: str = "") -> A
     unknown = [key for key in values if key not in hints]
     if unknown:
         raise ConfigError(f"{where}: unknown key {inside}{unknown[0]}; known: {', '.join(hints)}")
-    return kind(**{key: _value(hints[key], value, where, inside + key) for key, value in values.items()})
+    built = kind(**{key: _value(hints[key], value, where, inside + key) for key, value in values.items()})
+    if fault := _out_of_range(built):
+        raise ConfigError(f"{where}: {inside}{fault}")
+    return built
+
+
+_SHARE = (0.0, 1.0)
+_NOT_NEGATIVE = (0.0, math.inf)
+_POSITIVE = (math.ulp(0.0), math.inf)
+_COUNT = (1, math.inf)
+
+_LIMITS: dict[type, dict[str, tuple[float, float]]] = {
+    Config: {
+        **dict.fromkeys(("seeds", "epochs", "patience"), _COUNT),
+        **dict.fromkeys(("lag_s", "variants", "stop_after", "l2"), _NOT_NEGATIVE),
+        "learning_rate": _POSITIVE,
+        **dict.fromkeys(("ratings_share", "averaging"), _SHARE),
+    },
+    Normalising: {
+        **dict.fromkeys(("range_db", "clip"), _POSITIVE),
+        "prior_s": _NOT_NEGATIVE,
+        "cut_share": _SHARE,
+        "cut_s": (FRAME_S, math.inf),
+    },
+    Strength: {
+        **dict.fromkeys(
+            ("speed", "levelling", "gain_drift", "room", "tilt", "noise", "babble", "band", "gate"), _SHARE
+        ),
+        **dict.fromkeys(("gain_drift_db", "tilt_db"), _NOT_NEGATIVE),
+        "speed_range": (0.1, 10.0),
+        "room_s": (1e-3, 10.0),
+        **dict.fromkeys(("noise_snr_db", "babble_snr_db", "gate_db"), (-200.0, 200.0)),
+    },
+}
+"""Lowest and highest value of each number, and of both ends of each range."""
+
+
+def _out_of_range(settings: Any) -> str | None:
+    """What is wrong with the first number that no run can make sense of."""
+    for key, (low, high) in _LIMITS[type(settings)].items():
+        value = getattr(settings, key)
+        ends = value if isinstance(value, tuple) else (value,)
+        if value is None or (all(low <= end <= high and math.isfinite(end) for end in ends) and ends[0] <= ends[-1]):
+            continue
+        return f"{key} is {_written(value)}; it must be {_wanted(low, high, len(ends) > 1)}"
+    return None
+
+
+def _written(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _wanted(low: float, high: float, is_range: bool) -> str:
+    if low == math.ulp(0.0):
+        text = "above 0"
+    else:
+        text = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+    return f"two numbers, the lower one first, each {text}" if is_range else text
 
 
 def _value(hint: Any, value: Any, where: str, key: str) -> Any:

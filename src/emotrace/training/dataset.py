@@ -1,27 +1,29 @@
-"""Recordings as networks are trained on them: features on disk, gold standards in memory."""
+"""Recordings as networks are trained on them: features on disk, gold standards in memory, NaN where nobody rated."""
 
-import hashlib
-import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emotrace import audio, corpora, features
-from emotrace.annotation import fusion, lag
-from emotrace.corpora import Recording
+from emotrace import corpora, features
+from emotrace.annotation import lag
+from emotrace.corpora import Recording, stitched
 from emotrace.errors import CorpusError
+from emotrace.features import cache as kept
 from emotrace.features.normalisation import Normalisation, Running, Statistics
-from emotrace.output import write_atomically
 from emotrace.trace import FRAME_S
-from emotrace.training.augmentation import augment
+from emotrace.training import augmentation
+from emotrace.training.augmentation import Strength
 from emotrace.training.config import Config
 
 _OTHERS = 3
+_BLOCK_FRAMES = 15000
 
 
 @dataclass(frozen=True)
@@ -31,30 +33,42 @@ class Example:
     Attributes:
         recording: its id.
         features: (frames, size), not normalised, memory-mapped.
-        gold: (frames,) the gold standard, moved earlier by the lag that is compensated.
+        gold: (frames,) the gold standard, moved earlier by the lag that is compensated; NaN where it is not rated.
         bins: values that share a scale (see :mod:`emotrace.features`).
+        known: statistics of all rows, where they are known already.
     """
 
     recording: str
     features: np.ndarray
     gold: np.ndarray
     bins: int
+    known: Statistics | None = None
 
     def rows(self) -> np.ndarray:
         """Rows as they are normalised: (..., bins)."""
         return self.features.reshape(-1, self.bins)
+
+    @property
+    def rated(self) -> np.ndarray:
+        """(frames,) bool: which frames count in the loss and in scores."""
+        return ~np.isnan(self.gold)
 
     def normalised(self, rule: Normalisation) -> np.ndarray:
         """(frames, size) features, by the recording's own statistics, or by those up to each frame as live."""
         if rule.running:
             rows_a_frame = self.features.shape[1] // self.bins
             return Running(rule, rows_a_frame, self.bins).push(self.rows()).reshape(self.features.shape)
-        return rule.apply(self.rows(), self.statistics).reshape(self.features.shape)
+        scale = rule.scale(self.statistics)
+        normal = np.empty(self.features.shape, self.features.dtype)
+        for start in range(0, len(normal), _BLOCK_FRAMES):
+            block = self.features[start : start + _BLOCK_FRAMES]
+            normal[start : start + len(block)] = rule.scaled(block.reshape(-1, self.bins), *scale).reshape(block.shape)
+        return normal
 
     @cached_property
     def statistics(self) -> Statistics:
         """Of all rows; kept, since every epoch asks for them."""
-        return Statistics(self.bins).update(self.rows())
+        return self.known or Statistics(self.bins).update(self.rows())
 
     def cut(self, length_s: tuple[float, float], rng: np.random.Generator) -> list["Example"]:
         """Pieces one after another, their lengths drawn from a range, short ones as likely as long ones by ratio."""
@@ -65,7 +79,7 @@ class Example:
         # What is left over at the end belongs to the last piece: it may be too short to be normalised on its own.
         edges = [*edges[:-2], len(self.gold)] if len(edges) > 2 else [0, len(self.gold)]
         return [
-            replace(self, features=self.features[start:stop], gold=self.gold[start:stop])
+            replace(self, features=self.features[start:stop], gold=self.gold[start:stop], known=None)
             for start, stop in pairwise(edges)
         ]
 
@@ -84,26 +98,22 @@ class Dataset:
     dev: list[Example]
     rule: Normalisation
 
-    @cached_property
-    def dev_normalised(self) -> list[np.ndarray]:
-        """Normalised features of the development recordings; kept, since every epoch asks for them."""
-        return [example.normalised(self.rule) for example in self.dev]
-
 
 def prepare(config: Config, cache: Path, jobs: int = 1, progress: Any = iter) -> Dataset:
-    """Read a corpus, compute or find its features, fuse and shift its ratings.
+    """Read a corpus, compute or find its features, take its gold standard and shift it.
 
     Args:
         config: names corpus, front end, target, variants.
-        cache: folder for features, made if absent; entries are keyed by the sound's content and what was done to it.
+        cache: folder for features (see :mod:`emotrace.features.cache`), made if absent.
         jobs: processes.
-        progress: wraps the list of recordings as they are worked through.
+        progress: wraps the list of sounds as they are worked through.
 
     Raises:
-        CorpusError: the corpus is malformed, has no sound, or no recording in a partition that is needed.
-    """
-    import joblib
+        CorpusError: the corpus is malformed, has no sound, or no rated recording in a partition that is needed.
 
+    Warns:
+        UserWarning: a recording has no rated frame and is left out.
+    """
     recordings = corpora.get(config.corpus).load(config.root)
     parts = {name: [r for r in recordings if r.partition == name] for name in corpora.PARTITIONS}
     training = [r for r in recordings if r.partition] if config.fit_all else parts["train"]
@@ -111,73 +121,88 @@ def prepare(config: Config, cache: Path, jobs: int = 1, progress: Any = iter) ->
         raise CorpusError(f"{config.root}: no recording in the train or dev partition; both are needed to train")
     work = [(r, variant) for r in training for variant in range(config.variants + 1)]
     work += [] if config.fit_all else [(r, 0) for r in parts["dev"]]
-    made = joblib.Parallel(n_jobs=jobs, return_as="generator")(
-        joblib.delayed(_example)(config, cache, recording, variant, training) for recording, variant in work
-    )
-    examples = dict(zip([(r.id, v) for r, v in work], progress(made), strict=True))
-    train = [[examples[r.id, variant] for variant in range(config.variants + 1)] for r in training]
-    plain = [variants[0] for variants in train]
-    rule = config.normalising().with_prior([e.statistics for e in plain])
-    return Dataset(train, [examples[r.id, 0] for r in parts["dev"]], rule)
+    sounds = [_sound(config, recording, variant, training) for recording, variant in work]
+    made = kept.entries(cache, config.front_end, sounds, jobs, progress)
+    examples = _examples(config, [r for r, _ in work], made)
+    train = [examples[r.id] for r in training if r.id in examples]
+    dev = [examples[r.id][0] for r in parts["dev"] if r.id in examples]
+    if not train or not dev:
+        raise CorpusError(
+            f"{config.root}: no {config.target} ratings in the train or dev partition; both are needed to train"
+        )
+    rule = config.normalising().with_prior([variants[0].statistics for variants in train])
+    return Dataset(train, dev, rule)
 
 
-def _example(config: Config, cache: Path, recording: Recording, variant: int, training: Sequence[Recording]) -> Example:
-    front_end = features.get(config.front_end)
-    values, speed = _features(config, cache, recording, variant, training)
-    return Example(recording.id, values, _gold(config, recording, len(values), speed), front_end.bins)
+def _examples(config: Config, recordings: Iterable[Recording], made: Iterable[kept.Entry]) -> dict[str, list[Example]]:
+    """The variants of every recording that is rated; its first entry is that of the recording as it is."""
+    bins = features.get(config.front_end).bins
+    golds: dict[str, np.ndarray | None] = {}
+    examples: dict[str, list[Example]] = {}
+    for recording, entry in zip(recordings, made, strict=True):
+        if recording.id not in golds:
+            golds[recording.id] = gold = _gold(config, recording, len(entry.features))
+            if gold is None:
+                warnings.warn(f"{recording.id}: no frame is rated for {config.target}; it is left out", stacklevel=3)
+        gold = golds[recording.id]
+        if gold is not None:
+            played = _played(gold, len(entry.features), entry.speed)
+            example = Example(recording.id, entry.features, played, bins, entry.statistics)
+            examples.setdefault(recording.id, []).append(example)
+    return examples
 
 
-def _gold(config: Config, recording: Recording, frames: int, speed: float) -> np.ndarray:
-    """The gold standard at the frames of a variant: shifted back, then played at the variant's speed."""
-    ratings = recording.ratings(config.target)
-    gold = fusion.gold_standard_avec2016(ratings.values)
+def _gold(config: Config, recording: Recording, frames: int) -> np.ndarray | None:
+    """The gold standard from the recording's first frame on, moved earlier by the lag; None where nothing is rated.
+
+    What moves in at the end is the last value, as AVEC 2016 does it: that of the end instant where there is one, and
+    NaN where the end is not rated.
+    """
+    gold = recording.known_gold(config.target, frames)
+    if gold is None:
+        return None
+    with suppress(CorpusError):
+        longer = recording.gold_frames(config.target, frames + 1)
+        gold = gold if np.isnan(longer[-1]) else longer
     gold = lag.shift_back(gold, round(config.lag_s / FRAME_S))
+    if config.ratings_share and (config.fit_all or recording.partition == "train"):
+        gold = (1 - config.ratings_share) * gold + config.ratings_share * _held(config, recording, len(gold))
+    return None if np.isnan(gold[:frames]).all() else gold
+
+
+def _played(gold: np.ndarray, frames: int, speed: float) -> np.ndarray:
+    """The gold standard at the frames of a variant; a frame is rated where both that it lies between are."""
     if speed == 1.0:
-        return corpora.match_length(gold, frames, f"{recording.id}, {config.target}").astype(np.float32)
+        return gold[:frames].astype(np.float32)
     return np.interp(np.arange(frames) * speed, np.arange(len(gold)), gold).astype(np.float32)
 
 
-def _features(
-    config: Config, cache: Path, recording: Recording, variant: int, training: Sequence[Recording]
-) -> tuple[np.ndarray, float]:
-    """Features of a variant, memory-mapped, and its speed; computed where the cache has none or a damaged entry."""
+def _held(config: Config, recording: Recording, frames: int) -> np.ndarray:
+    spoken = [span for span in stitched.spans(config.root, config.target) if span[0] == recording.id]
+    if not spoken:
+        raise CorpusError(
+            f"{config.root}: does not say what {recording.id} was stitched from, which ratings_share needs; set it to 0"
+        )
+    return stitched.held(spoken, frames)
+
+
+def _sound(config: Config, recording: Recording, variant: int, training: Sequence[Recording]) -> kept.Sound:
     if recording.audio is None:
         raise CorpusError(f"{config.root}: recording {recording.id} has no sound, and {config.front_end} needs it")
-    key = _key(config, recording.audio, variant, training)
-    path, note = cache / f"{key}.npy", cache / f"{key}.json"
-    try:
-        return _entry(path, note)
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
-        samples, speed = _sound(config, recording, variant, training)
-    values = features.get(config.front_end).extract(samples)
-    cache.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: np.save(file, values, allow_pickle=False), force=True, mode="wb")
-    write_atomically(note, lambda file: json.dump({"speed": speed}, file), force=True)
-    return _entry(path, note)
-
-
-def _entry(path: Path, note: Path) -> tuple[np.ndarray, float]:
-    return np.load(path, mmap_mode="r", allow_pickle=False), float(json.loads(note.read_text())["speed"])
-
-
-def _sound(
-    config: Config, recording: Recording, variant: int, training: Sequence[Recording]
-) -> tuple[np.ndarray, float]:
-    assert recording.audio is not None
-    samples = audio.load(recording.audio)
     if variant == 0:
-        return samples, 1.0
-    rng = np.random.default_rng([variant, *recording.id.encode()])
+        return kept.Sound(recording.audio)
     strangers = [r.audio for r in training if r.speaker != recording.speaker and r.audio is not None]
-    chosen = rng.permutation(len(strangers))[:_OTHERS]
-    return augment(samples, [audio.load(strangers[i]) for i in chosen], config.augmentation, rng)
+    seed = [variant, *recording.id.encode()]
+    chosen = np.random.default_rng(seed).permutation(len(strangers))[:_OTHERS]
+    recipe = [seed, asdict(config.augmentation), augmentation.VERSION, len(strangers)]
+    change = partial(_augmented, strangers=len(strangers), strength=config.augmentation, seed=seed)
+    return kept.Sound(recording.audio, change, recipe, tuple(strangers[index] for index in chosen))
 
 
-def _key(config: Config, sound: Path, variant: int, training: Sequence[Recording]) -> str:
-    digest = hashlib.sha256(sound.read_bytes())
-    digest.update(json.dumps([config.front_end, variant]).encode())
-    if variant:
-        # The babble is drawn from the training recordings.
-        drawn_from = [r.id for r in training]
-        digest.update(json.dumps([asdict(config.augmentation), drawn_from], sort_keys=True).encode())
-    return digest.hexdigest()[:32]
+def _augmented(
+    samples: np.ndarray, others: Sequence[np.ndarray], strangers: int, strength: Strength, seed: Sequence[int]
+) -> tuple[np.ndarray, float]:
+    """The variant of a seed, whatever was drawn before; its first draw was who babbles."""
+    rng = np.random.default_rng(seed)
+    rng.permutation(strangers)
+    return augmentation.augment(samples, others, strength, rng)

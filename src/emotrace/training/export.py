@@ -57,7 +57,7 @@ def export(
         name: for people.
         card: data, licence, command, scores.
         calibration: gain and offset by target; fitted on the development part where it is not given
-            (:func:`calibrate`).
+            (:func:`calibrate`). The card says which; runs of ``fit_all`` have seen that part.
         jobs: processes, for features that are no longer in the cache.
         force: replace a model that is there; a folder that holds anything else is never replaced.
 
@@ -134,10 +134,12 @@ def _export(
     jobs: int,
 ) -> dict[str, Any]:
     targets: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for target, (runs, config) in configs.items():
         networks = load_networks(runs, config)
         data = prepare(config, runs.parent / _FEATURES_KEPT, jobs)
         gain, offset = calibration.get(target) or calibrate(config, networks, data)
+        origins[target] = _origin(config, target in calibration)
         graph = folder / f"{target}.onnx"
         write_graph(Ensemble(networks).eval(), graph, networks[0].grid_frames, config.arguments["size"])
         targets[target] = {"graph": graph.name, "members": len(networks), "gain": gain, "offset": offset}
@@ -158,10 +160,19 @@ def _export(
         "ranges": familiarity.fit([m for variants in data.train for e in variants for m in _measures(e, data)]),
         "card": {
             **card,
+            "calibration": origins,
             "configuration": {t: c.as_dict() for t, (_, c) in configs.items()},
             "made_with": run.made_with(),
         },
     }
+
+
+def _origin(config: Config, given: bool) -> str:
+    """Where gain and offset come from, for the card."""
+    if given:
+        return "given to the export"
+    seen = "; the networks were trained on them too, so its gain may be too low" if config.fit_all else ""
+    return f"fitted on the development recordings{seen}"
 
 
 def _reach(config: Config) -> tuple[int, int]:
@@ -206,9 +217,11 @@ def calibrate(config: Config, networks: Sequence[nn.Module], data: Dataset) -> t
     """
     traces = {
         example.recording: np.mean([loop.predict(network, normalised) for network in networks], axis=0)
-        for example, normalised in zip(data.dev, data.dev_normalised, strict=True)
+        for example in data.dev
+        for normalised in [example.normalised(data.rule)]
     }
-    trace, gold = np.concatenate(list(traces.values())), np.concatenate([example.gold for example in data.dev])
+    gold, rated = (np.concatenate([getattr(e, name) for e in data.dev]) for name in ("gold", "rated"))
+    trace, gold = np.concatenate(list(traces.values()))[rated], gold[rated]
     gain = gold.std() / trace.std()
     said = [span for span in stitched.spans(config.root, config.target) if span[0] in traces]
     if said:

@@ -102,11 +102,12 @@ def build(config: Config) -> nn.Module:
 
 
 def score(config: Config, weights: Tensors, data: Dataset) -> float:
-    """CCC (population variances) on the concatenated development recordings."""
+    """CCC (population variances) on the rated frames of the concatenated development recordings."""
     network = build(config)
     network.load_state_dict(weights)
-    predictions = [predict(network, features) for features in data.dev_normalised]
-    return metrics.concatenated(metrics.ccc_population, [e.gold for e in data.dev], predictions)
+    predictions = [predict(network, example.normalised(data.rule)) for example in data.dev]
+    golds, rated = [example.gold for example in data.dev], [example.rated for example in data.dev]
+    return metrics.concatenated(metrics.ccc_population, golds, predictions, rated)
 
 
 def predict(network: nn.Module, features: np.ndarray) -> np.ndarray:
@@ -155,7 +156,8 @@ def _step(config: Config, run: Run, example: Example, data: Dataset, done: float
     cut = rng.random() < config.normalisation.cut_share
     pieces = example.cut(config.normalisation.cut_s, rng) if cut else [example]
     traces = [run.network(torch.from_numpy(piece.normalised(data.rule))[None]) for piece in pieces]
-    loss = ccc_loss(torch.cat(traces, dim=1), torch.from_numpy(example.gold)[None])
+    gold, rated = (torch.from_numpy(values)[None] for values in (example.gold, example.rated))
+    loss = ccc_loss(torch.cat(traces, dim=1), gold, rated)
     (loss + config.l2 * l2_penalty(run.network) if config.l2 else loss).backward()
     run.optimiser.step()
     with torch.no_grad():

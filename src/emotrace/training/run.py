@@ -5,19 +5,16 @@ not run again, and one that was killed goes on from its checkpoint.
 """
 
 import json
-import platform
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import joblib
 import torch
 
-from emotrace import features
-from emotrace.errors import ConfigError
+from emotrace import features, provenance
+from emotrace.errors import ConfigError, ModelError
 from emotrace.output import write_atomically
 from emotrace.training import loop
 from emotrace.training.config import Config
@@ -39,6 +36,7 @@ def train(config: Config, out: Path, jobs: int = 1, show: bool = True) -> list[d
     Raises:
         ConfigError: ``out`` holds runs of another configuration, or an argument does not suit the network.
         CorpusError: the corpus is malformed.
+        ModelError: seeds that cannot be trained, once all others are done.
     """
     out = Path(out)
     config = _complete(config)
@@ -49,10 +47,12 @@ def train(config: Config, out: Path, jobs: int = 1, show: bool = True) -> list[d
         data = prepare(config, out.parent / "features", jobs, _bar("features", show))
         _claim(out, config)
         made = made_with()
-        joblib.Parallel(n_jobs=jobs)(
-            joblib.delayed(_run)(config, seed, data, out, position if show else None, made)
+        failed = joblib.Parallel(n_jobs=jobs)(
+            joblib.delayed(_run)(config, seed, data, out.absolute(), position if show else None, made)
             for position, seed in enumerate(todo)
         )
+        if any(failed):
+            raise ModelError(f"{out}: {'; '.join(filter(None, failed))} (the other seeds are done)")
     return [json.loads((_folder(out, seed) / "record.json").read_text()) for seed in range(config.seeds)]
 
 
@@ -101,12 +101,17 @@ def _folder(out: Path, seed: int) -> Path:
 
 def _run(
     config: Config, seed: int, data: Dataset, out: Path, position: int | None, made: dict[str, str | None]
-) -> None:
+) -> str | None:
+    """Train a seed and leave its record; what went wrong is returned, for the other seeds to go on."""
     torch.set_num_threads(1)
     bar = _bar(f"{out.name} seed {seed}", position is not None, position, config.epochs)()
     folder = _folder(out, seed)
-    run = loop.fit(config, seed, data, folder / "checkpoint.npz", lambda record: _advance(bar, record))
-    bar.close()
+    try:
+        run = loop.fit(config, seed, data, folder / "checkpoint.npz", lambda record: _advance(bar, record))
+    except ModelError as error:
+        return str(error)
+    finally:
+        bar.close()
     record = {
         "config": _plain(config.as_dict()),
         "seed": seed,
@@ -119,31 +124,12 @@ def _run(
     }
     text = json.dumps(record, indent=1)
     write_atomically(folder / "record.json", lambda file: file.write(text), force=True)
+    return None
 
 
 def made_with() -> dict[str, str | None]:
     """Versions and commit ("-dirty" with changes that are not committed), for a record."""
-    packages = ("emotrace", "torch", "numpy", "scipy")
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-        "commit": _commit(),
-    }
-
-
-def _commit() -> str | None:
-    here = Path(__file__).resolve().parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-    try:
-        # Installed inside of somebody else's repository, theirs would answer.
-        ours = here == Path(git("rev-parse", "--show-toplevel")) / "src" / "emotrace" / "training"
-        return (git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or None) if ours else None
-    except OSError:
-        return None
+    return provenance.made_with("torch", "numpy", "scipy")
 
 
 def _bar(what: str, show: bool, position: int | None = None, total: int | None = None) -> Callable[..., Any]:

@@ -12,22 +12,48 @@ def scores(golds: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> di
     """Scores of a set of recordings, the convention and the aggregation in each one's name.
 
     Args:
-        golds: (T,) gold standard a recording.
+        golds: (T,) gold standard a recording; frames where it is NaN are not scored.
         predictions: (T,) trace a recording.
 
     Returns:
         CCC by either convention and aggregation, Pearson and RMSE on the concatenated recordings, and the mean
         roughness of traces and gold standards.
     """
+    rated = [~np.isnan(gold) for gold in golds]
+    given = golds, predictions, rated
     return {
-        "ccc_population_concatenated": metrics.concatenated(metrics.ccc_population, golds, predictions),
-        "ccc_avec2016_concatenated": metrics.concatenated(metrics.ccc_avec2016, golds, predictions),
-        "ccc_population_per_recording": metrics.per_recording(metrics.ccc_population, golds, predictions),
-        "ccc_avec2016_per_recording": metrics.per_recording(metrics.ccc_avec2016, golds, predictions),
-        "pearson_concatenated": metrics.concatenated(metrics.pearson, golds, predictions),
-        "rmse_concatenated": metrics.concatenated(metrics.rmse, golds, predictions),
-        "roughness": float(np.mean([metrics.roughness(trace) for trace in predictions])),
-        "roughness_gold": float(np.mean([metrics.roughness(gold) for gold in golds])),
+        "ccc_population_concatenated": metrics.concatenated(metrics.ccc_population, *given),
+        "ccc_avec2016_concatenated": metrics.concatenated(metrics.ccc_avec2016, *given),
+        "ccc_population_per_recording": metrics.per_recording(metrics.ccc_population, *given),
+        "ccc_avec2016_per_recording": metrics.per_recording(metrics.ccc_avec2016, *given),
+        "pearson_concatenated": metrics.concatenated(metrics.pearson, *given),
+        "rmse_concatenated": metrics.concatenated(metrics.rmse, *given),
+        "roughness": float(np.mean([metrics.roughness(t, r) for t, r in zip(predictions, rated, strict=True)])),
+        "roughness_gold": float(np.mean([metrics.roughness(g, r) for g, r in zip(golds, rated, strict=True)])),
+    }
+
+
+def recording_mean_scores(golds: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> dict[str, float]:
+    """Scores of recordings as wholes: the mean of a trace against the mean of its gold standard, over rated frames.
+
+    Args:
+        golds: (T,) gold standard a recording, NaN where it is not rated.
+        predictions: (T,) trace a recording.
+
+    Returns:
+        CCC by either convention, Pearson and RMSE over the recordings. Of one recording alone, RMSE says how far off
+        it is and the others are 0.
+    """
+    rated = [~np.isnan(gold) for gold in golds]
+    gold, prediction = (
+        np.array([np.mean(values[mask], dtype=np.float64) for values, mask in zip(each, rated, strict=True)])
+        for each in (golds, predictions)
+    )
+    return {
+        "ccc_population": metrics.ccc_population(gold, prediction),
+        "ccc_avec2016": metrics.ccc_avec2016(gold, prediction),
+        "pearson": metrics.pearson(gold, prediction),
+        "rmse": metrics.rmse(gold, prediction),
     }
 
 

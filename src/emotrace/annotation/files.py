@@ -1,0 +1,256 @@
+"""Rater traces from delimited text, whoever wrote it.
+
+Two shapes are read: a file with a time column and a column a rater, and a file a rater with time and value. Delimiter
+(semicolon, tab, comma, spaces), header and decimal commas are told from the file; RECOLA's label files work as they
+are. An empty cell, ``nan`` or ``NA`` is a frame that was not rated.
+"""
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotrace.annotation import Ratings
+from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, is_regular, onto_grid
+from emotrace.errors import TraceError
+
+_DELIMITERS = (";", "\t", ",", " ")
+_TIMES = {"time", "times", "timestamp", "t", "seconds", "sec", "frametime", "time_s", "time_ms"}
+_NOT_RATED = {"", "nan", "na", "n/a", "null", "none"}
+_LONGEST_CELL = 20
+_LARGEST = 1e9  # beyond, squares lose digits and no scale of ratings ends there
+_SHAPE = "give a time column and a column a rater, or a file a rater with time and value"
+
+
+@dataclass(frozen=True, eq=False)
+class RaterTrace:
+    """One rater's entries as they were logged.
+
+    Attributes:
+        name: of the rater: the column's, or the file's.
+        time_s: (N,), strictly increasing.
+        values: (N,), NaN where not rated; at least one is rated.
+    """
+
+    name: str
+    time_s: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+def read(paths: Sequence[str | os.PathLike[str]]) -> list[RaterTrace]:
+    """The traces in one or several files.
+
+    Times in milliseconds are recognised by a header such as ``time_ms``. Where a time is there several times, as in
+    the logs of sliders, its last row counts.
+
+    Raises:
+        TraceError: a file is missing or malformed, or two raters have one name; the message names file and line.
+    """
+    traces = [trace for path in paths for trace in _read_one(Path(path), alone=len(paths) == 1)]
+    names = [trace.name for trace in traces]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise TraceError(f"two raters are called {_short(twice[0])}; rename a column or a file")
+    if not traces:
+        raise TraceError(f"no file of ratings was given; {_SHAPE}")
+    return traces
+
+
+def ratings(
+    traces: Sequence[RaterTrace],
+    target: str,
+    rate_hz: float = 25.0,
+    how: How = "auto",
+    max_gap_s: float = MAX_GAP_S,
+) -> Ratings:
+    """Traces of one recording on one grid.
+
+    Traces that have the very times of the grid are taken as they are. Others are resampled (`resampling.onto_grid`).
+    Then gaps of up to `max_gap_s` are filled with lines (`resampling.fill_gaps`).
+
+    Args:
+        traces: see `read`.
+        target: what was rated.
+        rate_hz: frames for each second.
+        how: see `resampling.onto_grid`.
+        max_gap_s: see there.
+
+    Returns:
+        Ratings from the earliest entry of anybody to the last; NaN where a rater gave none.
+
+    Raises:
+        TraceError: see `resampling.grid`, or the traces have no time in common with the grid.
+    """
+    start_s, end_s = min(t.time_s[0] for t in traces), max(t.time_s[-1] for t in traces)
+    grid_s = grid(float(start_s), float(end_s), rate_hz)
+    columns = [_on(grid_s, trace, how, max_gap_s) for trace in traces]
+    values = fill_gaps(np.column_stack(columns), rate_hz, max_gap_s)
+    return Ratings(grid_s, values, tuple(trace.name for trace in traces), target)
+
+
+def logged(traces: Sequence[RaterTrace]) -> bool:
+    """Whether any trace is irregular, as sliders log it, so that ``auto`` holds values instead of joining them."""
+    return not all(is_regular(trace.time_s) for trace in traces)
+
+
+def _on(grid_s: NDArray[np.float64], trace: RaterTrace, how: How, max_gap_s: float) -> NDArray[np.float64]:
+    if len(trace.time_s) == len(grid_s) and np.abs(trace.time_s - grid_s).max() < 1e-3:
+        return trace.values
+    return onto_grid(trace.time_s, trace.values, grid_s, how, max_gap_s)
+
+
+def _read_one(path: Path, alone: bool) -> list[RaterTrace]:
+    text = _text(path)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    delimiter = next((each for each in _DELIMITERS if each in first.strip()), None)
+    if delimiter is None:
+        raise TraceError(
+            f"{path}, line 1: one column, or an unknown delimiter; {_SHAPE}, with , ; tab or spaces between"
+        )
+    rows = list(_rows(path, text, delimiter))
+    header = _header(rows[0][1], delimiter)
+    if header is not None:
+        rows = rows[1:]
+    if not rows:
+        raise TraceError(f"{path}: a header and no rows; write it again")
+    width = len(header) if header is not None else len(rows[0][1])
+    numbers = _numbers(path, rows, width, delimiter, _time_column(header), header is not None)
+    return _traces(path, header, numbers, [line for line, _ in rows], alone)
+
+
+def _traces(
+    path: Path, header: list[str] | None, numbers: NDArray[np.float64], lines: list[int], alone: bool
+) -> list[RaterTrace]:
+    at = _time_column(header)
+    time_s = numbers[:, at] / (1000.0 if header is not None and _in_ms(header[at]) else 1.0)
+    back = np.flatnonzero(np.diff(time_s) < 0)
+    if len(back):
+        row = int(back[0]) + 1
+        raise TraceError(
+            f"{path}, line {lines[row]}: time goes back from {time_s[row - 1]:g} to {time_s[row]:g} s; sort the rows"
+        )
+    last_of_its_time = np.r_[np.diff(time_s) > 0, True]
+    columns = [number for number in range(numbers.shape[1]) if number != at]
+    traces = []
+    for column in columns:
+        name = _name(path, header, column, alone, only=len(columns) == 1)
+        values = numbers[last_of_its_time, column]
+        if not np.isfinite(values).any():
+            raise TraceError(f"{path}: {_short(name)} rated nothing; remove this column or file")
+        traces.append(RaterTrace(name, time_s[last_of_its_time], values))
+    return traces
+
+
+def _name(path: Path, header: list[str] | None, column: int, alone: bool, only: bool) -> str:
+    if only and (not alone or header is None):
+        return path.stem
+    named = header[column] if header is not None and header[column] else f"rater {column}"
+    return named if alone else f"{path.stem} {named}"
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise TraceError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise TraceError(f"{path}, line {line}: not UTF-8 text; save it as CSV in UTF-8") from None
+    if "\0" in text:
+        raise TraceError(f"{path}: not a text file; give ratings as CSV in UTF-8")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise TraceError(f"{path}: is empty; {_SHAPE}")
+    if not text.endswith("\n"):
+        # Half a number reads as a number: only the line end shows that the last row is whole.
+        line = text.count("\n") + 1
+        raise TraceError(
+            f"{path}, line {line}: has no line end, so the file may be cut off; copy it again, or add the line end"
+        )
+    return text
+
+
+def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every row that is not blank."""
+    reader = csv.reader(text.split("\n"), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if delimiter == " ":
+                cells = [cell for cell in cells if cell]
+            if any(cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise TraceError(f"{path}, line {reader.line_num}: not delimited text ({error}); write it again") from None
+
+
+def _header(cells: list[str], delimiter: str) -> list[str] | None:
+    """The cells, if they are names: the first row of a file without a header starts with a number."""
+    return None if _number(cells[0], delimiter) is not None else cells
+
+
+def _time_column(header: list[str] | None) -> int:
+    """The column called time, whatever its unit is written like; the first where none is."""
+    plain = ["".join(name.lower().split("(")[:1]).strip() for name in header or []]
+    return next((number for number, name in enumerate(plain) if name in _TIMES), 0)
+
+
+def _in_ms(name: str) -> bool:
+    return name.lower().replace("(", " ").replace(")", " ").replace("_", " ").split()[-1:] in (["ms"], ["milliseconds"])
+
+
+def _numbers(
+    path: Path, rows: list[tuple[int, list[str]]], width: int, delimiter: str, time_column: int, named: bool
+) -> NDArray[np.float64]:
+    if width < 2:
+        raise TraceError(f"{path}, line {rows[0][0]}: one column; {_SHAPE}")
+    plain = _plain(rows, width)
+    if plain is not None:
+        return plain
+    table = np.empty((len(rows), width))
+    for row, (line, cells) in enumerate(rows):
+        if len(cells) != width:
+            above = "the header" if named else "the first row"
+            raise TraceError(
+                f"{path}, line {line}: {len(cells)} cells, {above} has {width}; complete or repair the row"
+            )
+        for column, cell in enumerate(cells):
+            table[row, column] = _cell(path, line, cell, delimiter, column == time_column)
+    return table
+
+
+def _plain(rows: list[tuple[int, list[str]]], width: int) -> NDArray[np.float64] | None:
+    """All cells at once, where each is a finite number; None where one has to be looked at."""
+    try:
+        table = np.array([cells for _, cells in rows], dtype=np.float64)
+    except ValueError:
+        return None
+    whole = table.shape == (len(rows), width) and np.isfinite(table).all()
+    return table if whole and np.abs(table).max() <= _LARGEST else None
+
+
+def _cell(path: Path, line: int, cell: str, delimiter: str, is_time: bool) -> float:
+    number = _number(cell, delimiter)
+    if number is None or abs(number) > _LARGEST or (is_time and math.isnan(number)):
+        wanted = "a time in seconds" if is_time else "a number, nor empty or NaN for a frame that was not rated"
+        raise TraceError(f"{path}, line {line}: {_short(cell)} is not {wanted}; repair the cell")
+    return number
+
+
+def _number(cell: str, delimiter: str) -> float | None:
+    if cell.lower() in _NOT_RATED:
+        return math.nan
+    try:
+        return float(cell if delimiter == "," else cell.replace(",", "."))
+    except ValueError:
+        return None
+
+
+def _short(cell: str) -> str:
+    return repr(cell if len(cell) <= _LONGEST_CELL else cell[:_LONGEST_CELL] + "...")

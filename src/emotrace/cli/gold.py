@@ -1,0 +1,255 @@
+"""`emotrace gold`: rater traces to a gold standard."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from emotrace.errors import EmotraceError
+
+if TYPE_CHECKING:
+    from emotrace.annotation import Ratings
+    from emotrace.annotation.agreement import AgreementTable
+    from emotrace.annotation.lag import Lag
+    from emotrace.annotation.standard import GoldStandard
+
+_METHODS = ("mean", "avec2016", "ewe", "aligned")  # annotation.standard.METHODS, not imported for the sake of --help
+_MEASURES = (
+    ("RMSE", "rmse"),
+    ("CCC", "ccc"),
+    ("Pearson", "pearson"),
+    ("ICC(2,k)", "icc_2k"),
+    ("Cronbach's alpha", "cronbach_alpha"),
+)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How to fuse, and what to write."""
+
+    method: str
+    lag_s: float
+    driver: Path | None
+    scale: tuple[float, float] | None
+    spread: bool
+    png: bool
+    force: bool
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The CSV; a folder with --corpus.")
+@click.option("--method", default="aligned", show_default=True, type=click.Choice(_METHODS), help="How to fuse.")
+@click.option("--lag", default=0.0, metavar="SECONDS", help="How late all raters are together; taken out.")
+@click.option(
+    "--driver",
+    type=click.Path(path_type=Path),
+    help="What the raters heard or followed (audio, or CSV with time,value): gives the lag that all share.",
+)
+@click.option("--scale", nargs=2, type=float, metavar="LOW HIGH", help="The slider's ends: fuse as if it had none.")
+@click.option("--rate-hz", default=25.0, show_default=True, help="Frames a second of the gold standard.")
+@click.option(
+    "--resample",
+    default="auto",
+    show_default=True,
+    type=click.Choice(("auto", "hold", "linear")),
+    help="Between entries: the last one holds, or a line. auto: hold where entries are irregular.",
+)
+@click.option("--max-gap-s", default=1.0, show_default=True, help="Gaps up to this long are filled.")
+@click.option("--corpus", help="Fuse the recordings of this corpus; FILES is then its folder.")
+@click.option("--target", default=None, help="What was rated; needed with --corpus.")
+@click.option("--spread", is_flag=True, help="Further columns: SD over raters, standard error, raters.")
+@click.option("--png", is_flag=True, help="A picture of raters and gold standard, beside the CSV.")
+@click.option("--force", is_flag=True, help="Write over files that exist.")
+def gold(
+    files: tuple[Path, ...],
+    out: Path,
+    method: str,
+    lag: float,
+    driver: Path | None,
+    scale: tuple[float, float] | None,
+    rate_hz: float,
+    resample: str,
+    max_gap_s: float,
+    corpus: str | None,
+    target: str | None,
+    spread: bool,
+    png: bool,
+    force: bool,
+) -> None:
+    """Fuse the traces of several raters into one gold standard.
+
+    FILES: one CSV with a time column and a column a rater, or one CSV a rater with time and value. Delimiter and header
+    are recognised. With --corpus NAME, FILES is the folder of that corpus and -o a folder.
+    """
+    options = _Options(method, lag, driver, scale, spread, png, force)
+    if scale is not None and not scale[0] < scale[1]:
+        raise click.UsageError(f"--scale {scale[0]:g} {scale[1]:g}: wants the lower end first")
+    if max_gap_s < 0:
+        raise click.UsageError("--max-gap-s must be 0 or more")
+    if corpus is not None:
+        _of_corpus(corpus, files, target, out, options)
+        return
+    from emotrace.annotation import files as rater_files
+
+    traces = rater_files.read(files)
+    ratings = rater_files.ratings(traces, target or "rating", rate_hz, resample, max_gap_s)  # type: ignore[arg-type]
+    if len(traces) > 1 and rater_files.logged(traces) and resample == "auto":
+        click.echo("entries come at irregular times: a value holds until the next one (--resample linear joins them)")
+    _check_free([out, *([out.with_suffix(".png")] if png else [])], force)
+    _report(ratings, _fused(ratings, options), out, options)
+
+
+def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path, options: _Options) -> None:
+    from emotrace import corpora
+
+    reader = corpora.get(name)
+    if len(given) != 1:
+        raise click.UsageError(f"--corpus {name}: give one folder, the corpus's root")
+    if target not in reader.INFO.targets:
+        raise click.UsageError(f"--corpus {name}: add --target {' or '.join(reader.INFO.targets)}")
+    if options.driver is not None:
+        raise click.UsageError("--driver is of one recording; it does not go with --corpus")
+    recordings = reader.load(given[0])
+    out.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for recording in recordings:
+        try:
+            ratings = recording.ratings(str(target))
+            path = out / f"{recording.id}.csv"
+            _check_free([path, *([path.with_suffix(".png")] if options.png else [])], options.force)
+            click.echo(f"{recording.id}:")
+            _report(ratings, _fused(ratings, options), path, options)
+        except EmotraceError as error:
+            failed.append(str(error))
+    if failed:
+        click.echo(f"\n{len(failed)} of {len(recordings)} recordings failed:", err=True)
+        for text in failed:
+            click.echo(f"  {text}", err=True)
+        sys.exit(1)
+
+
+def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
+    from emotrace.annotation import standard
+
+    common_s = options.lag_s
+    first = standard.gold_standard(ratings, options.method, common_lag_s=common_s, unit_range=options.scale)
+    if options.driver is None:
+        return first
+    found = _lag_to_driver(first, options.driver)
+    click.echo(f"lag shared by all, from {options.driver}: {_lag_text(found)}")
+    if found.at_edge:
+        raise EmotraceError(
+            f"{options.driver}: goes with the ratings at no lag up to 8 s; give the lag with --lag instead"
+        )
+    return standard.gold_standard(
+        ratings,
+        options.method,
+        lags_s=first.lags_s,
+        common_lag_s=found.lag_s,
+        unit_range=options.scale,
+    )
+
+
+def _lag_to_driver(fused: "GoldStandard", path: Path) -> "Lag":
+    import numpy as np
+
+    from emotrace import audio
+    from emotrace.annotation import activity, files, lag, resampling
+    from emotrace.trace import FRAME_S
+
+    if path.suffix.lower() in audio.SUFFIXES:
+        levels = activity.loudness(path)
+        time_s = np.arange(len(levels)) * FRAME_S
+    else:
+        given, *more = files.read([path])
+        if more:
+            raise EmotraceError(f"{path}: has {1 + len(more)} value columns; a driver has a time and one value")
+        time_s, levels = given.time_s, given.values
+    on_grid = resampling.onto_grid(time_s, levels, fused.time_s)
+    rate_hz = 1.0 / float(np.median(np.diff(fused.time_s)))
+    return lag.between(on_grid, fused.values, rate_hz, (-1.0, lag.MAX_LAG_S))
+
+
+def _report(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Options) -> None:
+    from emotrace.annotation import lag, standard
+    from emotrace.annotation.agreement import agreement_table
+
+    rate_hz = standard.rate_of(ratings)
+    click.echo(f"{len(ratings.raters)} raters, {len(ratings.time_s)} frames at {rate_hz:g} Hz")
+    warnings = []
+    if len(ratings.raters) > 1:
+        click.echo("\n".join(_agreement_lines(agreement_table(ratings.values))))
+        aligned = agreement_table(lag.shift_raters(ratings.values, fused.lags_s, rate_hz))
+        if fused.lags is not None:
+            click.echo(f"  with lags taken out: CCC {aligned.raw.ccc:.3f} raw, {aligned.centred.ccc:.3f} centred")
+        warnings += [text for text in (standard.too_low(aligned),) if text]
+        click.echo("\n".join(_rater_lines(fused)))
+    warnings += [f"{name} does not go with the others (an outlier)" for name in fused.outliers]
+    for text in warnings:
+        click.echo(f"warning: {text}", err=True)
+    _write(fused, out, options)
+    if options.png:
+        _draw(ratings, fused, out, options)
+    click.echo(f"{options.method} -> {out}" + (f", {out.with_suffix('.png')}" if options.png else ""))
+
+
+def _agreement_lines(table: "AgreementTable") -> Iterator[str]:
+    yield "  agreement            raw  centred"
+    for title, name in _MEASURES:
+        yield f"  {title:<17}{getattr(table.raw, name):>7.3f}{getattr(table.centred, name):>9.3f}"
+
+
+def _rater_lines(fused: "GoldStandard") -> Iterator[str]:
+    width = max(5, *(len(name) for name in fused.raters))
+    yield f"  {'rater':<{width}}  lag (s)  sharp within  r with others  weight"
+    for number, name in enumerate(fused.raters):
+        sharp = f"±{fused.lags[number].half_width_s:.2f} s" if fused.lags is not None else "-"
+        unsure = " no maximum: lag unknown" if fused.lags is not None and fused.lags[number].at_edge else ""
+        yield (
+            f"  {name:<{width}}  {fused.lags_s[number]:>7.2f}  {sharp:>12}  {fused.agreement[number]:>13.2f}"
+            f"  {fused.weights[number]:>6.3f}{unsure}"
+        )
+    if fused.lags is not None:
+        yield "  raters alone tell who is later than whom; how late all are together is for --driver or --lag to say"
+
+
+def _lag_text(found: "Lag") -> str:
+    return f"{found.lag_s:.2f} s (r = {found.correlation:.2f}, sharp within ±{found.half_width_s:.2f} s)"
+
+
+def _write(fused: "GoldStandard", out: Path, options: _Options) -> None:
+    import numpy as np
+
+    from emotrace.output import write_atomically
+
+    columns = [fused.values]
+    header = "time_s,value"
+    if options.spread:
+        columns += [fused.spread.sd, fused.spread.standard_error, fused.spread.effective_raters]
+        header += ",sd,standard_error,effective_raters"
+    digits = 2 if np.abs(fused.time_s - fused.time_s.round(2)).max() < 1e-6 else 6
+
+    def write(file: IO[str]) -> None:
+        file.write(header + "\n")
+        for time_s, *cells in zip(fused.time_s, *columns, strict=True):
+            row = ["" if np.isnan(cell) else f"{cell + 0.0:.6f}" for cell in cells]
+            file.write(f"{time_s:.{digits}f}," + ",".join(row) + "\n")
+
+    write_atomically(out, write, force=options.force)
+
+
+def _draw(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Options) -> None:
+    from emotrace import plots
+
+    figure = plots.plot_gold(ratings, fused, title=out.stem)
+    plots.save(figure, out.with_suffix(".png"), force=options.force)
+
+
+def _check_free(paths: list[Path], force: bool) -> None:
+    for path in paths:
+        if path.is_file() and not force:
+            raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")

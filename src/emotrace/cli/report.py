@@ -1,0 +1,71 @@
+"""`emotrace report`: the traces of a study on one page."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import click
+
+from emotrace.errors import EmotraceError
+
+if TYPE_CHECKING:
+    from emotrace.trace import Trace
+
+
+@click.command()
+@click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The page, for instance study.html.")
+@click.option("--title", help="Its heading; the page's own name by default.")
+@click.option("--force", is_flag=True, help="Write over a page that exists.")
+def report(traces: tuple[Path, ...], out: Path, title: str | None, force: bool) -> None:
+    """Show the traces of many recordings on one page that opens anywhere, offline.
+
+    TRACES are files (.csv or .json) that predict wrote, or folders of them. Where the page of a recording alone lies
+    beside its trace (talk.html beside talk.csv, from predict --format csv --format html), the study links to it.
+    """
+    from emotrace import report as pages
+    from emotrace.output import write_atomically
+
+    if out.exists() and not force:
+        raise EmotraceError(f"{out}: exists already; choose another name or give --force")
+    found = _found(traces)
+    folder = Path(os.path.commonpath([path.absolute().parent for path in found]))
+    entries = [
+        pages.study_entry(_read(path), path.absolute().relative_to(folder).with_suffix("").as_posix(), _link(path, out))
+        for path in found
+    ]
+    page = pages.study(entries, title or out.stem)
+    write_atomically(out, lambda file: file.write(page), force=force)
+    click.echo(f"{out}: {len(entries)} recording{'s' if len(entries) > 1 else ''}")
+
+
+def _found(given: tuple[Path, ...]) -> list[Path]:
+    """Every trace once; of two files of one recording, CSV."""
+    found: dict[Path, Path] = {}
+    for path in given:
+        if path.is_dir():
+            inside = [each for kind in ("csv", "json") for each in sorted(path.rglob(f"*.{kind}"))]
+            if not inside:
+                raise EmotraceError(f"{path}: no .csv or .json in this folder; make traces with emotrace predict")
+        elif path.exists():
+            inside = [path]
+        else:
+            raise EmotraceError(f"{path}: no such file or folder; check the path")
+        for each in inside:
+            found.setdefault(each.absolute().with_suffix(""), each)
+    return [found[name] for name in sorted(found)]
+
+
+def _read(path: Path) -> "Trace":
+    from emotrace.trace import Trace
+
+    return Trace.from_json(path) if path.suffix.lower() == ".json" else Trace.from_csv(path)
+
+
+def _link(path: Path, out: Path) -> str | None:
+    """Address of a recording's own page, relative to the study's, or None where there is none."""
+    own = path.with_suffix(".html")
+    if not own.is_file() or own.absolute() == out.absolute():
+        return None
+    return quote(Path(os.path.relpath(own.absolute(), out.absolute().parent)).as_posix())

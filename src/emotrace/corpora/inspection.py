@@ -1,0 +1,182 @@
+"""What is there of a corpus, what is missing, and by which rule its labels meet its sound."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import soundfile
+
+from emotrace import audio, corpora
+from emotrace.annotation import Ratings
+from emotrace.corpora import Recording
+from emotrace.corpora.layout import Survey
+from emotrace.errors import EmotraceError
+from emotrace.trace import FRAME_S
+
+
+@runtime_checkable
+class Surveying(Protocol):
+    """A reader that can list what is incomplete."""
+
+    def survey(self, root: Path) -> Survey:
+        """All recordings that any file speaks of; CorpusError where the root holds no such corpus."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A recording's audio, as a whole decoding of it shows.
+
+    Attributes:
+        duration_s: of what can be decoded.
+        frames: of a trace of it.
+        rate_hz: as the file is; None where only its decoder knows.
+        channels: the same.
+        problems: damage that decoding met.
+    """
+
+    duration_s: float
+    frames: int
+    rate_hz: int | None
+    channels: int | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One target's labels of a recording.
+
+    Attributes:
+        target: what was rated.
+        rows: of the gold standard.
+        raters: how many; 0 where only a gold standard is distributed.
+        span_s: time of its first and its last row.
+        rated: share of its rows that hold a value.
+        rule: how rows meet the frames of a trace; empty where they do not.
+    """
+
+    target: str
+    rows: int
+    raters: int
+    span_s: tuple[float, float]
+    rated: float
+    rule: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a look at one recording found.
+
+    Attributes:
+        recording: what was looked at.
+        sound: its audio, or None where there is none or it cannot be read.
+        labels: of every target that has any.
+        problems: one line each.
+    """
+
+    recording: Recording
+    sound: Sound | None
+    labels: tuple[Labels, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+
+def inspect(recordings: Iterable[Recording], targets: Sequence[str]) -> Iterator[Report]:
+    """Look at recordings one by one; whatever is wrong with one is in its report, and the next one follows.
+
+    Args:
+        recordings: as a reader's `survey` or `load` gives them.
+        targets: of the corpus; a recording that names its own goes first.
+
+    Yields:
+        A report a recording, in their order.
+    """
+    for recording in recordings:
+        problems: list[str] = []
+        sound = _sound(recording.audio, problems)
+        rated = (targets if recording.targets is None else recording.targets) if _is_rated(recording) else ()
+        labels = [_labels(recording, target, sound, problems) for target in rated]
+        yield Report(recording, sound, tuple(each for each in labels if each), tuple(problems))
+
+
+def _is_rated(recording: Recording) -> bool:
+    """Challenges keep the labels of their test part back: such recordings have no way to load any."""
+    return recording.load_ratings is not None or recording.load_gold is not None
+
+
+def _sound(path: Path | None, problems: list[str]) -> Sound | None:
+    if path is None:
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            # Headers lie of damaged files and of compressed ones: only decoding tells how many frames predict sees.
+            samples = sum(len(block) for block in audio.blocks(path))
+        except EmotraceError as error:
+            problems.append(str(error))
+            return None
+    damage = [str(each.message) for each in caught if issubclass(each.category, UserWarning)]
+    problems.extend(damage)
+    frames = samples // round(FRAME_S * audio.RATE_HZ)
+    return Sound(samples / audio.RATE_HZ, frames, *_format(path), tuple(damage))
+
+
+def _format(path: Path) -> tuple[int | None, int | None]:
+    try:
+        info = soundfile.info(path)
+    except soundfile.SoundFileError:
+        return None, None
+    return info.samplerate, info.channels
+
+
+def _labels(recording: Recording, target: str, sound: Sound | None, problems: list[str]) -> Labels | None:
+    try:
+        gold = recording.gold(target)
+        ratings = None if recording.load_ratings is None else recording.ratings(target)
+    except EmotraceError as error:
+        problems.append(_named(error, recording, target))
+        return None
+    rule = ""
+    try:
+        rule = _rule(recording, target, gold, sound)
+    except EmotraceError as error:
+        problems.append(_named(error, recording, target))
+    return Labels(
+        target,
+        rows=len(gold.time_s),
+        raters=0 if ratings is None else len(ratings.raters),
+        span_s=(float(gold.time_s[0]), float(gold.time_s[-1])),
+        rated=float(np.isfinite(gold.values).mean()),
+        rule=rule,
+    )
+
+
+def _named(error: EmotraceError, recording: Recording, target: str) -> str:
+    text = str(error)
+    return text if recording.id in text else f"{recording.id}, {target}: {text}"
+
+
+def _rule(recording: Recording, target: str, gold: Ratings, sound: Sound | None) -> str:
+    """How the gold standard meets the frames, in words; CorpusError where it does not."""
+    if sound is None:
+        return "no sound to match"
+    known = np.isfinite(recording.gold_frames(target, sound.frames)).mean()
+    part = "" if known == 1 else f", {known:.0%} of the frames rated"
+    if recording.label_rate_hz * FRAME_S != 1.0 or recording.partly_rated:
+        return f"interpolated from {recording.label_rate_hz:g} Hz{part}"
+    return ("as they are" if len(gold.time_s) == sound.frames else "last row, at the end instant, dropped") + part
+
+
+def found(name: str, root: Path) -> tuple[corpora.Info, list[Recording]]:
+    """A corpus's description and all of its recordings, those too of which a file is missing.
+
+    A reader with a `survey` lists them; another one's `load` fails on the first file that is missing.
+
+    Raises:
+        CorpusError: no such reader, or the root is not laid out as it says.
+    """
+    reader = corpora.get(name)
+    if isinstance(reader, Surveying):
+        return reader.INFO, reader.survey(root).recordings
+    return reader.INFO, reader.load(root)

@@ -1,0 +1,128 @@
+"""`emotrace gold` as a user calls it."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from emotrace.annotation import Ratings, files, fusion, lag
+from emotrace.cli import main
+from emotrace.corpora import recola
+
+RATE_HZ = 25.0
+
+
+@pytest.fixture
+def panel(tmp_path):
+    """Five raters of a minute, one of them reversed, each late in their own way: paths and the truth's path."""
+    time_s = np.arange(1500) / RATE_HZ
+    truth = 0.6 * np.sin(2 * np.pi * time_s / 13) + 0.3 * np.sin(2 * np.pi * time_s / 5.5)
+    rng = np.random.default_rng(0)
+    paths = []
+    for rater, late_s in enumerate([0.5, 1.0, 1.5, 2.0, 1.0]):
+        values = lag.shift(truth, -late_s, RATE_HZ, hold_ends=True) + 0.05 * rng.normal(size=len(truth))
+        paths.append(save(tmp_path / f"r{rater}.csv", time_s, -values if rater == 4 else values))
+    return paths, save(tmp_path / "driver.csv", time_s, truth)
+
+
+def save(path, time_s, values):
+    rows = "".join(f"{t:.2f},{v:.5f}\n" for t, v in zip(time_s, values, strict=True))
+    path.write_text("time,value\n" + rows)
+    return path
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, ["gold", *map(str, arguments)])
+
+
+def test_files_to_a_gold_standard(panel, tmp_path):
+    paths, driver = panel
+    out = tmp_path / "gold.csv"
+    done = call(*paths, "-o", out, "--png", "--driver", driver)
+    assert done.exit_code == 0, done.output
+    assert "Cronbach's alpha" in done.output
+    assert "centred" in done.output
+    assert "warning: r4 does not go with the others" in done.output
+    lines = out.read_text().splitlines()
+    assert lines[0] == "time_s,value"
+    assert lines[1].startswith("0.00,")
+    assert len(lines) == 1501
+    assert (tmp_path / "gold.png").read_bytes().startswith(b"\x89PNG")
+    (gold,), (truth,) = files.read([out]), files.read([driver])
+    assert np.corrcoef(gold.values[:1400], truth.values[:1400])[0, 1] > 0.99
+
+
+def test_the_lag_of_all_is_named_as_unknown(panel, tmp_path):
+    done = call(*panel[0], "-o", tmp_path / "gold.csv")
+    assert "raters alone" in done.output
+
+
+@pytest.mark.parametrize("method", ["mean", "avec2016", "ewe"])
+def test_methods(panel, tmp_path, method):
+    out = tmp_path / "gold.csv"
+    assert call(*panel[0], "-o", out, "--method", method).exit_code == 0
+    ratings = files.ratings(files.read(panel[0]), "x")
+    function = {"mean": fusion.mean, "avec2016": fusion.gold_standard_avec2016, "ewe": fusion.ewe}[method]
+    (found,) = files.read([out])
+    np.testing.assert_allclose(found.values, function(ratings.values), atol=1e-6)
+
+
+def test_spread_is_in_further_columns(panel, tmp_path):
+    call(*panel[0], "-o", tmp_path / "gold.csv", "--spread")
+    assert (tmp_path / "gold.csv").read_text().startswith("time_s,value,sd,standard_error,effective_raters\n")
+
+
+def test_frames_that_nobody_rated_are_empty(tmp_path):
+    time_s = np.r_[np.arange(0, 4, 0.04), np.arange(10, 14, 0.04)]
+    paths = [save(tmp_path / f"{name}.csv", time_s, np.sin(time_s) + i) for i, name in enumerate("abc")]
+    assert call(*paths, "-o", tmp_path / "gold.csv", "--method", "mean").exit_code == 0
+    rows = dict(line.split(",") for line in (tmp_path / "gold.csv").read_text().splitlines())
+    assert rows["7.00"] == ""
+    assert float(rows["11.00"]) == pytest.approx(np.sin(11.0) + 1, abs=1e-4)
+
+
+def test_raters_who_disagree_are_warned_of(tmp_path):
+    time_s, rng = np.arange(500) / RATE_HZ, np.random.default_rng(0)
+    paths = [save(tmp_path / f"{name}.csv", time_s, rng.normal(size=500)) for name in "abcd"]
+    done = call(*paths, "-o", tmp_path / "gold.csv", "--method", "mean")
+    assert done.exit_code == 0
+    assert "warning: Cronbach's alpha" in done.output
+
+
+def test_a_corpus(tmp_path):
+    time_s = np.arange(251) * 0.04
+    rng = np.random.default_rng(0)
+    for recording in ("P16", "P17"):
+        for target in ("arousal", "valence"):
+            values = np.clip(np.sin(time_s)[:, None] * 0.5 + 0.1 * rng.normal(size=(251, 6)), -1, 1)
+            folder = tmp_path / "root" / recola.LABELS_FOLDER / target
+            recola.write_ratings(folder / f"{recording}.csv", Ratings(time_s, values, recola.RATERS, target))
+        (tmp_path / "root" / recola.AUDIO_FOLDER).mkdir(exist_ok=True, parents=True)
+        (tmp_path / "root" / recola.AUDIO_FOLDER / f"{recording}.wav").touch()
+    arguments = ["--corpus", "recola", tmp_path / "root", "-o", tmp_path / "out", "--method", "avec2016"]
+    done = call(*arguments, "--target", "arousal")
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["P16.csv", "P17.csv"]
+    again = call(*arguments, "--target", "arousal")
+    assert again.exit_code == 1
+    assert "2 of 2 recordings failed" in again.output
+    assert call(*arguments).exit_code == 2
+    assert "--target arousal or valence" in call(*arguments).output
+
+
+def test_mistakes_are_one_line(panel, tmp_path):
+    broken = tmp_path / "broken.csv"
+    broken.write_text("time,value\n0,1\n0.04,oops\n")
+    for arguments in (
+        [broken, "-o", tmp_path / "a.csv"],
+        [tmp_path / "none.csv", "-o", tmp_path / "a.csv"],
+        [*panel[0], "-o", panel[0][0]],
+        [*panel[0], "-o", tmp_path / "a.csv", "--scale", "0", "1"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--driver", broken],
+        [*panel[0], "-o", tmp_path / "a.csv", "--rate-hz", "0"],
+        [panel[1], "-o", tmp_path / "a.csv", "--corpus", "nothing"],
+    ):
+        done = call(*arguments)
+        assert done.exit_code == 2, done.output
+        assert done.output.count("\n") <= 1, done.output
+        assert done.output.startswith("emotrace: ")
+    assert not (tmp_path / "a.csv").exists()

@@ -1,0 +1,135 @@
+"""Anyone's recordings, listed in a CSV."""
+
+import numpy as np
+import pytest
+from trees import manifest as tree
+
+from emotrace.annotation import Ratings
+from emotrace.corpora import inspection, manifest
+from emotrace.errors import CorpusError, TraceError
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tree.make(tmp_path)
+
+
+def replace(path, old, new):
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+def test_the_root_is_the_folder_or_the_file(root):
+    found = [(r.id, r.partition, r.speaker) for r in manifest.load(root)]
+    assert found == [("anna", "train", "A"), ("bert", "dev", "B"), ("cora", None, None), ("dora", "test", None)]
+    (root / "manifest.csv").rename(root / "mine.csv")
+    assert [r.id for r in manifest.load(root / "mine.csv")] == ["anna", "bert", "cora", "dora"]
+
+
+def test_raters_and_gold_standards_of_any_delimiter_rate_and_unit(root):
+    anna, bert, cora, dora = manifest.load(root)
+    assert anna.ratings("arousal").raters == bert.ratings("arousal").raters == ("R0", "R1", "R2")
+    assert (anna.label_rate_hz, cora.label_rate_hz) == (25.0, 10.0)
+    assert anna.gold_frames("valence", 50).shape == (50,)
+    assert cora.load_ratings is None
+    gold = cora.gold_frames("arousal", 50)
+    assert np.flatnonzero(np.isnan(gold)).tolist() == list(range(38, 50))
+    assert np.nanmin(gold) >= -1
+    assert (dora.load_ratings, dora.load_gold) == (None, None)
+
+
+def test_partly_rated_has_to_be_said(root):
+    replace(root / "manifest.csv", "1,5,yes", "1,5,no")
+    with pytest.raises(CorpusError, match=r"cora, arousal: labels from 0.00 to 1.50 s do not fit 2.00 s"):
+        manifest.load(root)[2].gold_frames("arousal", 50)
+
+
+def test_few_columns_and_any_target(root):
+    (root / "manifest.csv").write_text("id;tension\nx;traces/anna_arousal.csv\n")
+    recording = manifest.load(root)[0]
+    assert (recording.audio, recording.partition, recording.speaker) == (None, None, None)
+    assert recording.ratings("tension").target == "tension"
+    assert recording.targets == ("tension",)
+    (report,) = inspection.inspect([recording], manifest.INFO.targets)
+    assert [labels.target for labels in report.labels] == ["tension"]
+    with pytest.raises(CorpusError, match="x: no arousal; the manifest lists tension"):
+        recording.ratings("arousal")
+
+
+def test_a_prediction_can_be_a_gold_standard(root):
+    (root / "p.csv").write_text("time_s,arousal,valence,arousal_sd\n0.00,0.1,0.3,0\n0.04,0.2,0.4,0\n")
+    (root / "manifest.csv").write_text("id,arousal,valence\nx,p.csv,p.csv\n")
+    recording = manifest.load(root)[0]
+    assert recording.gold("arousal").values[:, 0].tolist() == [0.1, 0.2]
+    assert recording.gold("valence").values[:, 0].tolist() == [0.3, 0.4]
+
+
+def test_cells_without_a_rating(root):
+    (root / "t.csv").write_text("time_s,a,b\n0,0.1,\n0.04,nan,0.2\n")
+    ratings = manifest.read_trace(root / "t.csv", "arousal")
+    assert isinstance(ratings, Ratings)
+    np.testing.assert_array_equal(ratings.values, [[0.1, np.nan], [np.nan, 0.2]])
+    (root / "t.csv").write_text("time_s,a,b\n0,,\n0.04,,\n")
+    with pytest.raises(TraceError, match="no frame is rated"):
+        manifest.read_trace(root / "t.csv", "arousal")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,arousal\nx,t.csv\n", r"manifest.csv, line 1: the header"),
+        ("id,audio\nx,\n", r"manifest.csv, line 1: no target"),
+        ("id,arousal\n", r"manifest.csv: no rows"),
+        ("", r"manifest.csv, line 1"),
+        ("id,arousal\nx,\n,\nx,\n", r"manifest.csv, line 4: x is listed before"),
+        ("id,arousal,audio\n,,audio/anna.wav\n", r"manifest.csv, line 2: id is empty"),
+        ("id,arousal\nx,none.csv\n", r"manifest.csv, line 2: no arousal file .*none.csv; paths are relative"),
+        ("id,audio,arousal\nx,none.wav,\n", r"manifest.csv, line 2: no audio file .*none.wav"),
+        ("id,partition,arousal\nx,devel,\n", r"manifest.csv, line 2: partition 'devel'; write one of train, dev, test"),
+        ("id,unit_low,unit_high,arousal\nx,1,1,\n", r"line 2: unit_low 1 and unit_high 1"),
+        ("id,unit_low,arousal\nx,low,\n", r"line 2: unit_low low and unit_high 1"),
+        ("id,partly_rated,arousal\nx,perhaps,\n", r"line 2: partly_rated is 'perhaps'; write yes or no"),
+        ("id,arousal\nx,traces/anna_arousal.csv,y\n", r"line 2: 3 cells rather than 2"),
+        (b"id,arousal\n\xe4,\n", r"manifest.csv, line 2: not UTF-8"),
+        (
+            "id,arousal,valence\nx,traces/anna_arousal.csv,traces/cora_valence.csv\n",
+            r"line 2: of arousal and valence, one has raters and one a gold standard",
+        ),
+    ],
+)
+def test_faults_in_the_manifest(root, text, message):
+    (root / "manifest.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(CorpusError, match=message):
+        manifest.load(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("t,a,b\n0,0,0\n1,0,0\n", r"anna_arousal.csv, line 1: no column time_s or time"),
+        ("time_s\n0\n1\n", r"anna_arousal.csv, line 1: no column beside the time"),
+        ("time_s,a,b\n0,0,0\n", r"anna_arousal.csv: one row alone tells no label rate"),
+        ("time_s,a,b\n0,0,0\n0,0,0\n", r"anna_arousal.csv, line 3: time_s 0 does not come after 0"),
+        ("time_s,a,b\n0,0,0\n0.1,0\n", r"anna_arousal.csv, line 3: 2 cells rather than 3"),
+        (tree.raters(rate_hz=10), r"manifest.csv, line 2: arousal has 10 labels a second and valence 25"),
+    ],
+)
+def test_faults_in_a_trace_that_loading_finds(root, text, message):
+    (root / "traces/anna_arousal.csv").write_text(text)
+    with pytest.raises(CorpusError, match=message):
+        manifest.load(root)
+
+
+def test_faults_that_reading_finds(root):
+    text = tree.raters(seconds=8).splitlines()
+    text[150] = text[150].rpartition(";")[0] + ";high"
+    (root / "traces/anna_arousal.csv").write_text("\n".join(text) + "\n")
+    with pytest.raises(CorpusError, match=r"anna_arousal.csv, line 151: R2 is 'high', not a number; correct the file"):
+        manifest.load(root)[0].ratings("arousal")
+    (root / "traces/anna_arousal.csv").write_text("time_s,a,b\n0,7,0\n0.04,0,0\n")
+    with pytest.raises(CorpusError, match=r"anna: arousal goes from 0 to 7, .*between -1 and 1"):
+        manifest.load(root)[0].ratings("arousal")
+
+
+def test_a_file_that_is_not_there(root):
+    with pytest.raises(CorpusError, match=r"other.csv: no such file; write it"):
+        manifest.load(root / "other.csv")

@@ -1,0 +1,166 @@
+"""Rater files of anybody's making, and what is said of those that are broken."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emotrace.annotation import files
+from emotrace.errors import EmotraceError, TraceError
+
+WIDE = "time,anna,ben\n0.0,0.1,0.2\n0.04,0.3,0.4\n0.08,0.5,0.6\n"
+
+
+def write(folder, text, name="r.csv", encoding="utf-8"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WIDE,
+        WIDE.replace(",", ";"),
+        WIDE.replace(",", "\t"),
+        WIDE.replace(",", " "),
+        WIDE.replace(",", ", "),
+        WIDE.replace("\n", "\r\n"),
+        "\ufeff" + WIDE,
+        WIDE.replace("time", "Time(sec)"),
+        WIDE.replace(",", ";").replace("0.", "0,"),
+        "time_ms;anna ;ben\n0;0.1;0.2\n40;0.3;0.4\n80;0.5;0.6\n",
+        "anna,time_s,ben\n0.1,0.0,0.2\n0.3,0.04,0.4\n0.5,0.08,0.6\n",
+        WIDE + "\n",
+    ],
+)
+def test_dialects(tmp_path, text):
+    first, second = files.read([write(tmp_path, text)])
+    assert (first.name, second.name) == ("anna", "ben")
+    np.testing.assert_allclose(first.time_s, [0, 0.04, 0.08])
+    np.testing.assert_allclose(second.values, [0.2, 0.4, 0.6])
+
+
+def test_without_a_header(tmp_path):
+    traces = files.read([write(tmp_path, "0 1 2\n1 3 4\n")])
+    assert [trace.name for trace in traces] == ["rater 1", "rater 2"]
+
+
+def test_a_file_a_rater(tmp_path):
+    paths = [write(tmp_path, f"Time(sec),Data\n0,{i}\n1,2\n", f"{name}.csv") for i, name in enumerate("ab")]
+    assert [trace.name for trace in files.read(paths)] == ["a", "b"]
+
+
+def test_the_last_entry_of_a_time_counts(tmp_path):
+    (trace,) = files.read([write(tmp_path, "t,v\n0,1\n0,2\n0.5,3\n0.5,4\n")])
+    assert trace.time_s.tolist() == [0, 0.5]
+    assert trace.values.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "NaN", "NA", "null"])
+def test_what_was_not_rated(tmp_path, cell):
+    first, _ = files.read([write(tmp_path, f"time,a,b\n0,{cell},1\n1,2,3\n")])
+    assert np.isnan(first.values[0])
+    assert first.values[1] == 2
+
+
+def test_recola_label_files_work_as_they_are(tmp_path):
+    header = "time;FM1 ;FM2 ;FM3 ;FF1 ;FF2 ;FF3"
+    rows = [";".join([f"{i * 0.04:.2f}"] + [f"{0.1 * r - i / 100:.4f}" for r in range(6)]) for i in range(50)]
+    path = write(tmp_path, "\n".join([header, *rows]) + "\n")
+    ratings = files.ratings(files.read([path]), "arousal")
+    assert ratings.raters == ("FM1", "FM2", "FM3", "FF1", "FF2", "FF3")
+    np.testing.assert_array_equal(ratings.values[:, 2], [float(row.split(";")[3]) for row in rows])
+
+
+def test_ratings_of_different_lengths_and_rates_meet_on_a_grid(tmp_path):
+    slow = write(tmp_path, "t,v\n" + "".join(f"{i / 10},{i / 10}\n" for i in range(21)), "slow.csv")
+    logged = write(tmp_path, "t,v\n0.21,1\n0.35,2\n1.5,3\n", "logged.csv")
+    ratings = files.ratings(files.read([slow, logged]), "x", 25.0, "auto", 1.0)
+    assert ratings.time_s[[0, -1]].tolist() == [0.0, 2.0]
+    np.testing.assert_allclose(ratings.values[:, 0], ratings.time_s, atol=1e-9)
+    held = dict(zip(ratings.time_s.round(2).tolist(), ratings.values[:, 1].tolist(), strict=True))
+    assert np.isnan(held[0.2])
+    assert (held[0.24], held[0.36], held[1.48], held[1.52], held[2.0]) == (1, 2, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("", None, "empty"),
+        ("   \n\n", None, "empty"),
+        ("time,a\n", None, "no rows"),
+        ("time\n1\n2\n", 1, "one column"),
+        ("time|a\n0|1\n", 1, "delimiter"),
+        ("0,1\n1,x\n", 2, "'x' is not a number"),
+        ("time,a\n0,1\nx,2\n", 3, "'x' is not a time"),
+        ("time,a\n0,1\n,2\n", 3, "is not a time"),
+        ("time,a\n0,1\nnan,2\n", 3, "is not a time"),
+        ("time,a\n0,1\n1,inf\n", 3, "'inf'"),
+        ("time,a,b\n0,1,2\n1,3\n", 3, "2 cells, the header has 3"),
+        ("time,a\n0,1\n1,3,4\n", 3, "3 cells"),
+        ("time,a\n0,1\n2,1\n1,1\n", 4, "goes back from 2 to 1"),
+        ("time,a,b\n0,1,\n1,3,\n", None, "'b' rated nothing"),
+        ("time,a,a\n0,1,2\n1,3,4\n", None, "two raters"),
+        ("time,a\n0,1\n1,0.", 3, "cut off"),
+        ("time,a,b\n0,1,2\n1,0.", 3, "cut off"),
+        ("time,käse\n0,1\n1,2\n".encode("latin-1"), 1, "not UTF-8"),
+        ("time,a\n0,1\n".encode("utf-16"), None, "UTF-8"),
+        ("time,a\n0,1\0\n", None, "not a text file"),
+        ('time,a\n0,"1\n1,2\n', None, ""),
+    ],
+)
+def test_broken_files_are_named_with_line_and_remedy(tmp_path, text, line, what):
+    path = write(tmp_path, text)
+    with pytest.raises(TraceError) as error:
+        files.read([path])
+    said = str(error.value)
+    assert "\n" not in said
+    assert what in said
+    if line is not None:
+        assert said.startswith(f"{path}, line {line}: ")
+    assert ";" in said  # what is wrong; what to do
+
+
+def test_missing_and_foreign_paths(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path, "a\0b"):
+        with pytest.raises(TraceError, match="cannot be read"):
+            files.read([path])
+    with pytest.raises(TraceError, match="no file"):
+        files.read([])
+
+
+def test_two_files_of_one_name(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    paths = [write(tmp_path / folder, "t,v\n0,1\n1,2\n", "same.csv") for folder in ("x", "y")]
+    with pytest.raises(TraceError, match="two raters are called 'same'"):
+        files.read(paths)
+
+
+CELLS = st.sampled_from(
+    ["0", "1", "0.5", "-1e300", "1e308", "nan", "", "x", "inf", "time", '"', "1,5", "é", "1e400", "-0"]
+)
+LINES = st.lists(st.lists(CELLS, min_size=0, max_size=4), max_size=6)
+TEXTS = st.one_of(
+    st.binary(max_size=60),
+    st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.builds(
+        lambda lines, delimiter, end: (end.join(delimiter.join(cells) for cells in lines) + end).encode(),
+        LINES,
+        st.sampled_from([",", ";", "\t", " "]),
+        st.sampled_from(["\n", "\r\n", "\r"]),
+    ),
+)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=2))
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_file_holds_the_complaint_is_a_line(tmp_path, texts):
+    paths = [write(tmp_path, text, f"{number}.csv") for number, text in enumerate(texts)]
+    try:
+        ratings = files.ratings(files.read(paths), "x", rate_hz=25.0)
+        assert np.isfinite(ratings.values).any()
+    except EmotraceError as error:
+        said = str(error)
+        assert "\n" not in said

@@ -1,0 +1,225 @@
+"""Live traces over a WebSocket: equal to a stream, and every way that a client can go wrong."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import time
+from pathlib import Path
+from socket import SHUT_RDWR
+
+import numpy as np
+import pytest
+
+import emotrace
+from emotrace import audio
+from emotrace.inference import model as saved
+
+pytest.importorskip("fastapi", reason="needs emotrace[web]")
+pytest.importorskip("websockets", reason="needs emotrace[web]")
+httpx = pytest.importorskip("httpx")
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402
+from websockets.sync.client import connect  # noqa: E402
+
+from emotrace.server import live  # noqa: E402
+from emotrace.server.counts import Counts  # noqa: E402
+from emotrace.server.limits import Limits  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+START = {"rate_hz": 16000, "format": "s16le"}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """The shipped networks, said to look ahead less than they do, so that a few seconds of sound give frames."""
+    folder = tmp_path_factory.mktemp("model") / "quick"
+    shutil.copytree(Path(saved.__file__).parent / "weights" / "downup", folder)
+    note = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(note | {"name": "quick", "reach": [81, 0]}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(serving, quick):
+    limits = Limits(workers=1, streams=2, max_minutes=0.5)
+    with serving(limits, model=str(quick)) as http:
+        yield http
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return (audio.load(ROOT / "examples" / "demo.flac")[: 8 * 16000] * 32767).astype(np.int16)
+
+
+@contextlib.contextmanager
+def talk(address, start=START, **settings):
+    with connect(f"{address.replace('http', 'ws')}/v1/stream", open_timeout=300, **settings) as socket:
+        if start is not None:
+            socket.send(json.dumps(start) if isinstance(start, dict) else start)
+        yield socket
+
+
+def answers(socket):
+    """All that a server says, and the code that it closes with."""
+    told = []
+    try:
+        while True:
+            told.append(json.loads(socket.recv(timeout=300)))
+    except ConnectionClosed as closed:
+        return told, closed.rcvd.code if closed.rcvd else 1006
+
+
+def complaint(socket):
+    told, code = answers(socket)
+    assert told[-1]["type"] == "error"
+    assert "\n" not in told[-1]["detail"]
+    return told[-1]["detail"], code
+
+
+def streams_open(address):
+    lines = httpx.get(f"{address}/metrics", timeout=300).text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("emotrace_streams_open "))
+
+
+def wait_until_closed(address):
+    deadline = time.monotonic() + 60
+    while streams_open(address):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("form", ["s16le", "f32le"])
+def test_frames_are_those_of_a_stream(address, quick, speech, form):
+    sound = speech if form == "s16le" else (speech / 32768).astype(np.float32)
+    stream = emotrace.Stream(quick, 16000)
+    own = [stream.push(piece) for piece in np.array_split(sound, 40)] + [stream.finish()]
+    expected = np.concatenate([trace.values for trace in own])
+    with talk(address, START | {"format": form}) as socket:
+        ready = json.loads(socket.recv())
+        for piece in np.array_split(sound, 40):
+            socket.send(piece.tobytes())
+        socket.send(json.dumps({"type": "finish"}))
+        told, code = answers(socket)
+    assert code == 1000
+    assert told[-1] == {"type": "end"}
+    assert ready["targets"] == ["arousal", "valence"]
+    assert ready["latency_s"] == pytest.approx(stream.latency_s, abs=1e-3)
+    assert len(told) > 2, "frames come while one speaks, not all at the end"
+    times = np.concatenate([part["time_s"] for part in told[:-1]])
+    np.testing.assert_allclose(times, np.arange(200) * 0.04, atol=1e-9)
+    for i, target in enumerate(ready["targets"]):
+        np.testing.assert_allclose(np.concatenate([p[target] for p in told[:-1]]), expected[:, i], atol=5.1e-5)
+
+
+@pytest.mark.parametrize(
+    ("start", "text"),
+    [
+        ("hello", "first message: Invalid JSON"),
+        (b"\0\0\0\0", "first message: "),
+        ({}, "rate_hz: Field required"),
+        ({"rate_hz": 1}, "rate_hz: "),
+        ({"rate_hz": 16000, "format": "mp3"}, "format: "),
+        ({"rate_hz": "NaN"}, "rate_hz: "),
+        ({"rate_hz": 16000, "model": "../../etc"}, "'../../etc': no model of that name; there is "),
+    ],
+)
+def test_a_bad_start_is_named(address, start, text):
+    with talk(address, start) as socket:
+        detail, code = complaint(socket)
+    assert detail.startswith(text)
+    assert code == 1003
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "code"),
+    [
+        (b"\0\0\0", "3 bytes are no whole number of s16le samples", 1007),
+        ("more", "a message is samples, or", 1003),
+        ('{"type": "stop"}', "a message is samples, or", 1003),
+        (bytes(31 * 32000)[: (1 << 20) - 8], "a stream lasts 0.5 minutes at most", 1009),
+    ],
+)
+def test_a_bad_message_ends_the_stream(address, message, text, code):
+    with talk(address) as socket:
+        if code == 1009:
+            socket.send(message[: len(message) // 2])
+            socket.send(message[: len(message) // 2])
+        else:
+            socket.send(message)
+        detail, closed = complaint(socket)
+    assert detail.startswith(text)
+    assert closed == code
+
+
+def test_sound_that_is_not_finite_is_named(address):
+    with talk(address, {"rate_hz": 16000, "format": "f32le"}) as socket:
+        socket.send(np.full(1600, np.nan, np.float32).tobytes())
+        detail, code = complaint(socket)
+    assert "nan" in detail
+    assert code == 1007
+
+
+def test_a_message_that_is_too_large_is_not_read(address):
+    with talk(address) as socket:
+        socket.recv()
+        socket.send(bytes(2 << 20))
+        assert answers(socket)[1] == 1009
+    wait_until_closed(address)
+
+
+def test_silence_of_the_line_ends_the_stream(serving):
+    with serving(Limits(workers=1, stream_idle_s=0.3)) as http, talk(http) as socket:
+        detail, code = complaint(socket)
+    assert (detail, code) == ("nothing was heard for 0.3 s; start a new stream", 1008)
+
+
+def test_no_more_streams_than_there_is_room_for(address):
+    with talk(address) as one, talk(address) as two:
+        one.recv()
+        two.recv()
+        with talk(address, None) as three:
+            detail, code = complaint(three)
+        assert detail == "no room for another live stream (2 are open); try again later"
+        assert code == 1013
+    wait_until_closed(address)
+    with talk(address) as four:
+        assert json.loads(four.recv())["type"] == "ready"
+
+
+def test_a_client_that_vanishes_leaves_room(address):
+    wait_until_closed(address)
+    with talk(address) as socket:
+        socket.recv()
+        assert streams_open(address) == 1
+        socket.socket.shutdown(SHUT_RDWR)
+        wait_until_closed(address)
+
+
+def test_pages_of_other_sites_cannot_connect(address):
+    with pytest.raises(InvalidStatus) as caught, talk(address, None, origin="http://evil.example"):
+        pass
+    assert caught.value.response.status_code == 403
+    assert json.loads(caught.value.response.body) == {"detail": "requests from other sites' pages are refused"}
+
+
+def test_the_token_is_asked_for(serving):
+    with serving(Limits(workers=1), token="sesam") as http:
+        with pytest.raises(InvalidStatus) as caught, talk(http, None):
+            pass
+        assert caught.value.response.status_code == 401
+        with talk(http, additional_headers={"Authorization": "Bearer sesam"}) as socket:
+            assert json.loads(socket.recv())["type"] == "ready"
+
+
+def test_a_client_that_does_not_read_is_let_go():
+    class Deaf:
+        """A socket whose buffer is full."""
+
+        async def send_text(self, text):
+            await asyncio.sleep(60)
+
+    talks = live.Talks(Limits(idle_s=0.05), Counts())
+    with pytest.raises(live._EndingError) as caught:
+        asyncio.run(talks._send(Deaf(), {"type": "trace"}))
+    assert caught.value.code == 1008
