@@ -1,4 +1,4 @@
-"""The whole of ``reproduce shipped`` on a corpus of seconds: synthetic voices, tiny networks, one epoch."""
+"""`reproduce shipped` and `reproduce live` on a corpus of seconds: synthetic voices, tiny networks, one epoch."""
 
 import csv
 import json
@@ -6,12 +6,14 @@ import shutil
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 
+from emotrace import audio
 from emotrace.corpora import recola, stitched
 from emotrace.errors import CorpusError
-from emotrace.experiments import shipped
-from emotrace.inference import model
+from emotrace.experiments import live, shipped
+from emotrace.inference import model, streaming
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,58 @@ def done(folders):
         said = []
         shipped.reproduce(folders, 1, said.append)
     return folders
+
+
+@pytest.fixture(scope="module")
+def streamed(done):
+    chosen = live.settings
+
+    def settings(target, look_ahead_s, corpus):
+        config = chosen(target, look_ahead_s, corpus)
+        arguments = config.arguments | {"width": 4, "layers": 3}
+        return replace(config, arguments=arguments, seeds=min(2, config.seeds), epochs=1, variants=0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shipped, "RECORDINGS_PER_SPEAKER", 1)
+        patch.setattr(stitched, "Settings", partial(stitched.Settings, duration_s=12.0))
+        patch.setattr(live, "settings", settings)
+        patch.setattr(live, "LOOK_AHEADS_S", (0.0, 0.2, None))
+        patch.setattr(live, "CHOSEN_S", 0.2)
+        patch.setattr(live, "WINDOW_S", 1.5)
+        live.reproduce(done, 1, lambda text: None)
+    return done
+
+
+def test_live_results_are_complete(streamed, tmp_path):
+    result = json.loads((streamed.results / "live.json").read_text())
+    assert [row["look_ahead_s"] for row in result["look_ahead"]] == [0.0, 0.2, None]
+    assert [len(row["arousal"]) for row in result["look_ahead"]] == [1, 2, 1]
+    for target in shipped.TARGETS:
+        assert [row["start_s"] for row in result["start"][target]] == [1.5 * n for n in range(7)]
+        assert all(-1 <= row["ccc_running"] <= 1 and row["difference"] >= 0 for row in result["start"][target])
+        assert set(result["emodb_telephone"][target]) >= {"seeds_mean", "five_run_mean"}
+    live.draw(result, tmp_path / "live.png")
+    assert (tmp_path / "live.png").stat().st_size > 10_000
+
+
+def test_the_live_model_is_one_that_streams(streamed):
+    saved = model.load(streamed.weights / "live")
+    assert saved.card["command"] == live.COMMAND
+    assert saved.reach == (9, 5)
+    assert saved.rule.running
+    assert streaming.latency_s(saved) == pytest.approx(0.255)
+    card = (streamed.weights / "live" / "CARD.md").read_text()
+    assert "a frame is given 0.255 s after its start" in card
+
+
+def test_what_is_measured_is_what_streams_give(streamed):
+    saved = model.load(streamed.weights / "live")
+    sound = audio.load(next((streamed.runs / "tava").rglob("*.wav")))
+    stream = streaming.Stream(saved)
+    traces = [stream.push(piece) for piece in np.array_split(sound, 30)] + [stream.finish()]
+    given = np.concatenate([trace.values for trace in traces])
+    measured = np.clip(live.members_live(sound, saved).mean(axis=0), -1, 1)
+    np.testing.assert_allclose(given, measured, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", shipped.NETWORKS)
@@ -113,16 +167,17 @@ def test_another_corpus_is_not_taken_for_this_one(done, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "RECORDINGS_PER_SPEAKER", 1)
     monkeypatch.setattr(stitched, "Settings", partial(stitched.Settings, duration_s=12.0))
     corpus = shutil.copytree(done.runs / "tava", tmp_path / "tava")
-    shipped._stitch(done.data / "absent.csv", corpus)
+    folders = shipped.Folders(tmp_path / "absent", tmp_path, tmp_path, tmp_path)
+    assert shipped.stitched_corpus(folders) == corpus
     for changes in ({"SEED": 2}, {"RECORDINGS_PER_SPEAKER": 2}):
         with monkeypatch.context() as patch:
             for name, value in changes.items():
                 patch.setattr(shipped, name, value)
             with pytest.raises(CorpusError, match=r"stitched\.json: .*another seed or other settings.*--runs"):
-                shipped._stitch(done.data / "absent.csv", corpus)
+                shipped.stitched_corpus(folders)
     (corpus / "stitched.json").write_text("{}")
     with pytest.raises(CorpusError, match="another seed"):
-        shipped._stitch(done.data / "absent.csv", corpus)
+        shipped.stitched_corpus(folders)
 
 
 def test_joined_utterances_lie_where_they_are_said_to(done):

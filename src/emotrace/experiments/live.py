@@ -79,9 +79,9 @@ def sweep(corpus: Path, folders: Folders, jobs: int, say: Callable[[str], None])
 
 
 def members_live(samples: np.ndarray, chosen: model.Model) -> np.ndarray:
-    """Every member's trace of samples at 16 kHz as a stream gives it, (members, frames, targets), all at once."""
+    """Every member's trace of samples at 16 kHz as a stream makes it, (members, frames, targets), all at once."""
     rows = logmel.fill(logmel.log_mel(samples), logmel.trace_frames(len(samples)))
-    return np.clip(chosen.members(logmel.stack(Running(chosen.rule).push(rows))), -1, 1)
+    return chosen.members(logmel.stack(Running(chosen.rule).push(rows)))
 
 
 def compare_start(split: model.Model, corpus: Path, runs: Sequence[Path]) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def compare_start(split: model.Model, corpus: Path, runs: Sequence[Path]) -> dic
     """
     recordings = [r for r in corpora.get("recola").load(corpus) if r.partition == "dev"]
     sounds = [audio.load(r.audio) for r in recordings if r.audio is not None]
-    live = [members_live(x, split).mean(axis=0) for x in sounds]
-    whole = [predictor.predict_members(x, audio.RATE_HZ, split).mean(axis=0) for x in sounds]
+    live = [np.clip(members_live(x, split).mean(axis=0), -1, 1) for x in sounds]
+    whole = [np.clip(predictor.predict_members(x, audio.RATE_HZ, split).mean(axis=0), -1, 1) for x in sounds]
     return {
         target: _by_window(
             [_gold(r, target, runs[column], len(trace)) for r, trace in zip(recordings, live, strict=True)],

@@ -195,10 +195,12 @@ class Running:
         number = np.empty((len(steps), 1))
         sums, squares = (np.empty((len(steps), values.shape[2])) for _ in range(2))
         for step in np.unique(first):
-            at, loud = first == step, (steps >= step).astype(np.float64)
+            at = np.flatnonzero(first == step)
+            seen = values[: at[-1] + 1]
+            loud = (steps[: at[-1] + 1] >= step).astype(np.float64)
             number[at] = counts[at, step:].sum(axis=1, keepdims=True)
-            sums[at] = self._faded(np.einsum("fri,fr->fi", values, loud), self._known.sums[step:].sum(axis=0))[at]
-            power = np.einsum("fri,fri,fr->fi", values, values, loud)
+            sums[at] = self._faded(np.einsum("fri,fr->fi", seen, loud), self._known.sums[step:].sum(axis=0))[at]
+            power = np.einsum("fri,fri,fr->fi", seen, seen, loud)
             squares[at] = self._faded(power, self._known.squares[step:].sum(axis=0))[at]
         self._learn(values, steps)
         mean = sums / number
