@@ -1,10 +1,12 @@
 """`emotrace gold` as a user calls it."""
 
+import importlib
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from emotrace.annotation import Ratings, files, fusion, lag
+from emotrace.annotation import Ratings, files, fusion, lag, standard
 from emotrace.cli import main
 from emotrace.corpora import recola
 
@@ -126,3 +128,7 @@ def test_mistakes_are_one_line(panel, tmp_path):
         assert done.output.count("\n") <= 1, done.output
         assert done.output.startswith("emotrace: ")
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_help_names_every_method():
+    assert importlib.import_module("emotrace.cli.gold")._METHODS == standard.METHODS

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -88,6 +88,8 @@ def gold(
     options = _Options(method, lag, driver, scale, spread, png, force)
     if scale is not None and not scale[0] < scale[1]:
         raise click.UsageError(f"--scale {scale[0]:g} {scale[1]:g}: wants the lower end first")
+    if driver is not None and lag:
+        raise click.UsageError("--lag and --driver both say how late all raters are; give one")
     if max_gap_s < 0:
         raise click.UsageError("--max-gap-s must be 0 or more")
     if corpus is not None:
@@ -100,6 +102,7 @@ def gold(
     if len(traces) > 1 and rater_files.logged(traces) and resample == "auto":
         click.echo("entries come at irregular times: a value holds until the next one (--resample linear joins them)")
     _check_free([out, *([out.with_suffix(".png")] if png else [])], force)
+    out.parent.mkdir(parents=True, exist_ok=True)
     _report(ratings, _fused(ratings, options), out, options)
 
 
@@ -135,8 +138,8 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
 def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
     from emotrace.annotation import standard
 
-    common_s = options.lag_s
-    first = standard.gold_standard(ratings, options.method, common_lag_s=common_s, unit_range=options.scale)
+    scale, method = options.scale, options.method
+    first = standard.gold_standard(ratings, method, common_lag_s=options.lag_s, unit_range=scale)
     if options.driver is None:
         return first
     found = _lag_to_driver(first, options.driver)
@@ -145,13 +148,8 @@ def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
         raise EmotraceError(
             f"{options.driver}: goes with the ratings at no lag up to 8 s; give the lag with --lag instead"
         )
-    return standard.gold_standard(
-        ratings,
-        options.method,
-        lags_s=first.lags_s,
-        common_lag_s=found.lag_s,
-        unit_range=options.scale,
-    )
+    fused = standard.gold_standard(ratings, method, lags_s=first.lags_s, common_lag_s=found.lag_s, unit_range=scale)
+    return replace(fused, lags=first.lags)
 
 
 def _lag_to_driver(fused: "GoldStandard", path: Path) -> "Lag":
@@ -188,6 +186,8 @@ def _report(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Opti
             click.echo(f"  with lags taken out: CCC {aligned.raw.ccc:.3f} raw, {aligned.centred.ccc:.3f} centred")
         warnings += [text for text in (standard.too_low(aligned),) if text]
         click.echo("\n".join(_rater_lines(fused)))
+        if fused.lags is not None and options.driver is None and not options.lag_s:
+            click.echo("  raters alone tell who is later than whom; for how late all are together: --driver or --lag")
     warnings += [f"{name} does not go with the others (an outlier)" for name in fused.outliers]
     for text in warnings:
         click.echo(f"warning: {text}", err=True)
@@ -213,8 +213,6 @@ def _rater_lines(fused: "GoldStandard") -> Iterator[str]:
             f"  {name:<{width}}  {fused.lags_s[number]:>7.2f}  {sharp:>12}  {fused.agreement[number]:>13.2f}"
             f"  {fused.weights[number]:>6.3f}{unsure}"
         )
-    if fused.lags is not None:
-        yield "  raters alone tell who is later than whom; how late all are together is for --driver or --lag to say"
 
 
 def _lag_text(found: "Lag") -> str:
