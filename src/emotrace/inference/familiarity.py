@@ -81,7 +81,7 @@ class Profile:
         for first in range(0, count, _WINDOWS_AT_ONCE):
             some = min(_WINDOWS_AT_ONCE, count - first)
             piece = rows[first * _STEP : (first + some - 1) * _STEP + _WINDOW]
-            self._windows.append(_describe(np.lib.stride_tricks.sliding_window_view(piece, _WINDOW, 0)[::_STEP]))
+            self._windows.append(_describe(piece, _WINDOW))
             self._levels.append(_pooled(piece[: some * _STEP]))
         self._rest = rows[count * _STEP :].copy()
         return self
@@ -99,7 +99,7 @@ class Profile:
         """Levels and windows, with those of the rows that fill no window; a short recording is one short window."""
         levels, windows = list(self._levels), list(self._windows)
         if not windows and len(self._rest) >= _SHORTEST_WINDOW:
-            windows.append(_describe(self._rest.T[None]))
+            windows.append(_describe(self._rest, len(self._rest)))
         if len(self._rest) >= _POOL:
             levels.append(_pooled(self._rest))
         return levels, windows
@@ -148,24 +148,41 @@ def _pooled(rows: Floats) -> np.ndarray:
     return rows.mean(axis=1)[: len(rows) // _POOL * _POOL].reshape(-1, _POOL).mean(axis=1)
 
 
-def _describe(windows: Floats) -> np.ndarray:
-    """Loud level, rhythm, movement and change of (n, 40, rows) windows: (n, 4)."""
-    level = windows.mean(axis=1)
+def _describe(rows: Floats, length: int) -> np.ndarray:
+    """Loud level, rhythm, movement and change of the windows of (m, 40) rows: (n, 4)."""
+    level = _windowed(rows.mean(axis=1), length)
     loud = np.quantile(level, 0.95, axis=1)
     sounds = level > loud[:, None] - _PAUSE
-    return np.column_stack([loud, _rhythm(windows), _movement(windows, sounds), _change(windows, sounds)])
+    # Windows overlap: what can be told of a row is told once.
+    bands = _windowed(_bands(rows), length)
+    steps = _windowed(np.abs(np.diff(rows, axis=0)).mean(axis=1), length - 1)
+    return np.column_stack([loud, _rhythm(bands), _movement(_windowed(rows, length), sounds), _change(steps, sounds)])
 
 
-def _rhythm(windows: Floats) -> np.ndarray:
-    """Share of the modulation from 0.5 to 20 Hz that is slower than 8 Hz; steady noise spreads it evenly."""
-    bands = windows.reshape(len(windows), 8, BINS // 8, -1).mean(axis=2)
+def _bands(rows: Floats) -> Floats:
+    """Means of five neighbouring bins: (m, 40) to (m, 8). Sums of columns, as NumPy is slow on so short an axis."""
+    fives = rows.reshape(len(rows), 8, BINS // 8)
+    return np.add.reduce([fives[:, :, place] for place in range(BINS // 8)]) / np.float32(BINS // 8)
+
+
+def _windowed(rows: np.ndarray, length: int) -> np.ndarray:
+    """Windows of (m, ...) rows, a step apart, without a copy: (n, ..., length)."""
+    return np.lib.stride_tricks.sliding_window_view(rows, length, axis=0)[::_STEP]
+
+
+def _rhythm(bands: Floats) -> np.ndarray:
+    """Share of the modulation of (n, 8, length) bands from 0.5 to 20 Hz that is slower than 8 Hz: (n,).
+
+    Steady noise spreads it evenly.
+    """
     bands = np.maximum(bands, bands.max(axis=2, keepdims=True) - _PAUSE)
-    taper = np.hanning(bands.shape[2])
-    power = np.abs(fft.rfft((bands - bands.mean(axis=2, keepdims=True)) * taper, axis=2)) ** 2
+    taper = np.hanning(bands.shape[2]).astype(np.float32)
     hz = fft.rfftfreq(bands.shape[2], 1 / HOP_RATE_HZ)
-    all_of_it = power[..., (hz >= 0.5) & (hz <= 20)].sum(axis=(1, 2))
+    lowest, middle, highest = np.searchsorted(hz, (0.5, 8.0, 20.001))
+    spectrum = fft.rfft((bands - bands.mean(axis=2, keepdims=True)) * taper, axis=2)[..., lowest:highest]
+    power = (spectrum.real**2 + spectrum.imag**2).sum(axis=1)
     # What does not move at all has no rhythm either: the constant keeps rounding from looking like one.
-    return power[..., (hz >= 0.5) & (hz < 8)].sum(axis=(1, 2)) / (all_of_it + 1e-2)
+    return power[:, : middle - lowest].sum(axis=1) / (power.sum(axis=1) + 1e-2)
 
 
 def _movement(windows: Floats, sounds: np.ndarray) -> np.ndarray:
@@ -179,9 +196,9 @@ def _movement(windows: Floats, sounds: np.ndarray) -> np.ndarray:
     return np.sqrt((weights * centred**2).sum(axis=2)).mean(axis=1)
 
 
-def _change(windows: Floats, sounds: np.ndarray) -> np.ndarray:
-    """Median over the sounding rows of how far the bins are from those of the row before."""
-    steps = np.where(sounds[:, 1:], np.abs(np.diff(windows, axis=2)).mean(axis=1), np.inf)
+def _change(steps: Floats, sounds: np.ndarray) -> np.ndarray:
+    """Median over the sounding rows of how far the bins are from those of the row before; (n, length - 1) steps."""
+    steps = np.where(sounds[:, 1:], steps, np.inf)
     middle = (np.isfinite(steps).sum(axis=1) - 1) // 2
     return np.sort(steps, axis=1)[np.arange(len(steps)), middle]
 
