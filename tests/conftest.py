@@ -1,5 +1,6 @@
 import csv
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -9,6 +10,10 @@ from hypothesis import settings
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Shells make what they start in the background deaf to Ctrl-C, and its children with it: some tests press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RATE_HZ = 16000
 SPEAKERS, UTTERANCES = 4, 6
