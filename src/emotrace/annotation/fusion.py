@@ -144,7 +144,7 @@ class Uncertainty:
 
     Attributes:
         sd: (T,), weighted SD over raters, unbiased for reliability weights: what another rater would differ by.
-        standard_error: (T,), `sd` over the root of `effective_raters`: what another panel's fused trace would differ by.
+        standard_error: (T,), `sd` over the root of `effective_raters`: what another panel's fusion differs by.
         effective_raters: (T,), Kish's (sum of weights)^2 / sum of squared weights, over those who rated.
     """
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import signal
 
 from emotrace.annotation import fusion
 from emotrace.errors import TraceError
@@ -24,7 +25,8 @@ MAX_LAG_S = 8.0
 _DROP = 0.05
 _LEAST_OVERLAP = 0.5
 _SWEEPS = 30
-_SETTLED_FRAMES = 0.05
+_SETTLED_FRAMES = 0.1
+_STILL = 1e-9  # of a variance of one; below it stands only what the FFT rounds
 
 
 def shift_back(trace: ArrayLike, lag_frames: int) -> NDArray[np.float64]:
@@ -61,10 +63,10 @@ class Lag:
     Attributes:
         lag_s: how much later the trace is than its reference; negative where it is earlier.
         correlation: Pearson correlation there; 0.0 where either trace never moves.
-        half_width_s: how sharp the maximum is: the mean distance, to both sides, at which the correlation has fallen
-            by 5 % of the maximum; infinite where it does not fall so far within the range.
-        at_edge: the largest correlation lies at an end of the range that was searched, or is not positive: then it is no
-            maximum, and the lag is not known.
+        half_width_s: how sharp the maximum is: the distance at which the correlation has fallen by 5 % of the maximum,
+            mean over the sides where it does so within the range; infinite where it does on neither.
+        at_edge: the largest correlation lies at an end of the range that was searched, or is not positive: then it is
+            no maximum, and the lag is not known.
     """
 
     lag_s: float
@@ -103,13 +105,15 @@ def between(
     return _maximum(scores, lags, rate_hz)
 
 
-def shift(trace: ArrayLike, lag_s: float, rate_hz: float) -> NDArray[np.float64]:
+def shift(trace: ArrayLike, lag_s: float, rate_hz: float, *, hold_ends: bool = False) -> NDArray[np.float64]:
     """The trace made earlier by any number of seconds, linear between frames.
 
     Args:
         trace: (T,), NaN where unknown.
         lag_s: how much earlier; negative makes it later.
         rate_hz: frames for each second.
+        hold_ends: fill the end that the shift leaves empty with the last value (or the start with the first), as
+            AVEC 2016 does.
 
     Returns:
         (T,), NaN where the shifted trace has no frame, and beside frames that are unknown.
@@ -117,6 +121,7 @@ def shift(trace: ArrayLike, lag_s: float, rate_hz: float) -> NDArray[np.float64]
     values = np.asarray(trace, dtype=np.float64)
     frames = len(values)
     at = np.arange(frames) + lag_s * rate_hz
+    at = np.clip(at, 0, frames - 1) if hold_ends else at
     # A shift by whole frames must not touch its neighbours, one of which may be unknown.
     at = np.where(np.abs(at - np.round(at)) < 1e-6, np.round(at), at)
     inside = (at >= 0) & (at <= frames - 1)
@@ -127,11 +132,15 @@ def shift(trace: ArrayLike, lag_s: float, rate_hz: float) -> NDArray[np.float64]
     return np.where(inside, shifted, np.nan)
 
 
-def shift_raters(values: ArrayLike, lags_s: ArrayLike, rate_hz: float) -> NDArray[np.float64]:
+def shift_raters(
+    values: ArrayLike, lags_s: ArrayLike, rate_hz: float, *, hold_ends: bool = False
+) -> NDArray[np.float64]:
     """`shift` of every rater by their own lag: (T, raters) and (raters,) to (T, raters)."""
     ratings = np.asarray(values, dtype=np.float64)
     each = np.broadcast_to(np.asarray(lags_s, dtype=np.float64), ratings.shape[1:])
-    return np.column_stack([shift(column, lag_s, rate_hz) for column, lag_s in zip(ratings.T, each, strict=True)])
+    return np.column_stack(
+        [shift(column, lag_s, rate_hz, hold_ends=hold_ends) for column, lag_s in zip(ratings.T, each, strict=True)]
+    )
 
 
 def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S) -> list[Lag]:
@@ -152,7 +161,7 @@ def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S
     Raises:
         TraceError: a rater shares too few frames with the others; see also `fusion.mean`.
     """
-    ratings = _standardised(values)
+    ratings = standardised(values)
     raters = ratings.shape[1]
     lags_s, found = np.zeros(raters), [Lag(0.0, 1.0, float("inf"), False)] * raters
     for _ in range(_SWEEPS if raters > 1 else 0):
@@ -190,26 +199,49 @@ def to_driver(
     return [between(driver, rater, rate_hz, range_s) for rater in np.asarray(values, dtype=np.float64).T]
 
 
+def standardised(values: ArrayLike) -> NDArray[np.float64]:
+    """Every rater at mean 0 and SD 1, so that who uses the whole scale does not decide when all of them react.
+
+    Args:
+        values: (T, raters), NaN where not rated.
+
+    Returns:
+        (T, raters), 0.0 for a rater who never moved.
+    """
+    ratings = np.array(values, dtype=np.float64)
+    for column in ratings.T:
+        rated = np.isfinite(column)
+        if rated.any():
+            column[rated] -= column[rated].mean()
+            spread = column[rated].std()
+            column[rated] = column[rated] / spread if spread > 1e-12 else 0.0
+    return ratings
+
+
 def _cross_correlation(
     first: NDArray[np.float64], second: NDArray[np.float64], lags: NDArray[np.int_]
 ) -> NDArray[np.float64]:
     """Pearson's correlation of `first[t]` with `second[t + lag]`, NaN where too few frames are left."""
-    least = max(2.0, _LEAST_OVERLAP * min(np.isfinite(first).sum(), np.isfinite(second).sum()))
-    scores = np.full(len(lags), np.nan)
-    for number, lag_frames in enumerate(lags):
-        one = first[max(0, -lag_frames) : len(first) - max(0, lag_frames)]
-        two = second[max(0, lag_frames) : len(second) - max(0, -lag_frames)]
-        both = np.isfinite(one) & np.isfinite(two)
-        if np.count_nonzero(both) >= least:
-            scores[number] = _pearson(one[both], two[both])
-    return scores
+    one, two = standardised(np.column_stack([first, second])).T
+    knows_one, knows_two = np.isfinite(one).astype(np.float64), np.isfinite(two).astype(np.float64)
+    one, two = np.nan_to_num(one), np.nan_to_num(two)
 
+    def summed(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Entry T - 1 + lag is the sum over t of a[t] b[t + lag].
+        every = signal.correlate(b, a, mode="full", method="fft")
+        inside = np.abs(lags) < len(first)
+        return np.where(inside, every[np.where(inside, len(first) - 1 + lags, 0)], 0.0)
 
-def _pearson(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
-    # Hundreds of shifts: metrics.pearson with its checks and second passes would take several times as long.
-    one, two = one - one.mean(), two - two.mean()
-    norm = np.sqrt((one @ one) * (two @ two))
-    return float(one @ two / norm) if norm > 1e-12 else 0.0
+    frames = np.round(summed(knows_one, knows_two))
+    enough = frames >= max(2.0, _LEAST_OVERLAP * min(knows_one.sum(), knows_two.sum()))
+    frames = np.maximum(frames, 1.0)
+    mean_one, mean_two = summed(one, knows_two) / frames, summed(knows_one, two) / frames
+    covariance = summed(one, two) / frames - mean_one * mean_two
+    variance_one = summed(np.square(one), knows_two) / frames - np.square(mean_one)
+    variance_two = summed(knows_one, np.square(two)) / frames - np.square(mean_two)
+    moves = (variance_one > _STILL) & (variance_two > _STILL)
+    norm = np.sqrt(np.where(moves, variance_one * variance_two, 1.0))
+    return np.where(enough, np.where(moves, np.clip(covariance / norm, -1.0, 1.0), 0.0), np.nan)
 
 
 def _maximum(scores: NDArray[np.float64], lags: NDArray[np.int_], rate_hz: float) -> Lag:
@@ -219,8 +251,8 @@ def _maximum(scores: NDArray[np.float64], lags: NDArray[np.int_], rate_hz: float
     part, peak = _parabola(around) if inside else (0.0, float(scores[best]))
     low = scores < peak - _DROP * abs(peak)
     left, right = np.flatnonzero(low[:best]), np.flatnonzero(low[best:])
-    fell = len(left) > 0 and len(right) > 0
-    width = (best - left[-1] + right[0]) / 2 / rate_hz if fell else float("inf")
+    fell = [*(best - left[-1:]), *right[:1]]
+    width = np.mean(fell) / rate_hz if fell else float("inf")
     return Lag(float((lags[best] + part) / rate_hz), peak, float(width), not inside or peak <= 0.0)
 
 
@@ -252,18 +284,6 @@ def _to_others(
 
 def _moved(found: Lag, lag_s: float) -> Lag:
     return Lag(float(lag_s), found.correlation, found.half_width_s, found.at_edge)
-
-
-def _standardised(values: ArrayLike) -> NDArray[np.float64]:
-    """Every rater at one level and scale, for who uses the whole scale is not to decide when all of them react."""
-    ratings = np.array(fusion.centre_avec2016(values))
-    for column in ratings.T:
-        rated = np.isfinite(column)
-        spread = column[rated].std() if rated.any() else 0.0
-        column[rated] = (
-            (column[rated] - column[rated].mean()) / (spread if spread > 1e-12 else 1.0) if rated.any() else 0
-        )
-    return ratings
 
 
 def _shiftable(trace: ArrayLike, lag_frames: int) -> tuple[NDArray[np.float64], int]:

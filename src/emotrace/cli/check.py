@@ -29,7 +29,7 @@ def check(corpus: str, root: Path, problems_only: bool, json_path: Path | None, 
     from emotrace.corpora import inspection
     from emotrace.output import write_atomically
 
-    info, recordings = inspection.loaded(corpus, root)
+    info, recordings = inspection.found(corpus, root)
     with click.progressbar(
         inspection.inspect(recordings, info.targets), len(recordings), label="recordings", file=sys.stderr
     ) as reports:

@@ -16,6 +16,7 @@ from emotrace.errors import CorpusError
 
 COPY_AGAIN = "copy it again from the release"
 
+_TIME_TOLERANCE_S = 1e-3
 # What counts as "no value" where a reader allows for one.
 _NOTHING = ("", "nan", "na", "n/a", "null", "none")
 
@@ -72,6 +73,27 @@ class Table:
             if "_" in cell:  # Python takes 1_0 for 10, nobody who writes label files does
                 raise self.fault(row, f"{column} is {shortened(cell)}, not a number")
         return numbers
+
+    def steady_times(self, column: str, rate_hz: float, *, start_s: float | None = None) -> NDArray[np.float64]:
+        """A column of times in seconds, shape (rows,), one every 1 / `rate_hz` within a millisecond.
+
+        Args:
+            column: its name.
+            rate_hz: rows for each second.
+            start_s: the first time, or None where it may be any.
+
+        Raises:
+            CorpusError: a cell is no finite number, or not the time that should follow; the message names its line.
+        """
+        times_s = self.numbers(column)
+        expected_s = (times_s[0] if start_s is None else start_s) + np.arange(len(self)) / rate_hz
+        for row in np.flatnonzero(np.abs(times_s - expected_s) > _TIME_TOLERANCE_S).tolist():
+            raise self.fault(
+                row,
+                f"{column} is {times_s[row]:g} s where {expected_s[row]:.2f} s should follow, a row every "
+                f"{1 / rate_hz:g} s",
+            )
+        return times_s
 
     def times(self, column: str, unit_s: float = 1.0) -> NDArray[np.float64]:
         """A column of times in seconds, shape (rows,), strictly increasing.

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import soundfile
@@ -11,8 +12,17 @@ import soundfile
 from emotrace import audio, corpora
 from emotrace.annotation import Ratings
 from emotrace.corpora import Recording
+from emotrace.corpora.layout import Survey
 from emotrace.errors import EmotraceError
 from emotrace.trace import FRAME_S
+
+
+@runtime_checkable
+class Surveying(Protocol):
+    """A reader that can list what is incomplete."""
+
+    def survey(self, root: Path) -> Survey:
+        """All recordings that any file speaks of; CorpusError where the root holds no such corpus."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,10 @@ class Labels:
 
     Attributes:
         target: what was rated.
-        rows: label rows.
+        rows: of the gold standard.
         raters: how many; 0 where only a gold standard is distributed.
-        span_s: time of the first and the last row.
-        rated: share of the rows that hold a value of at least one rater.
+        span_s: time of its first and its last row.
+        rated: share of its rows that hold a value.
         rule: how rows meet the frames of a trace; empty where they do not.
     """
 
@@ -76,7 +86,7 @@ def inspect(recordings: Iterable[Recording], targets: Sequence[str]) -> Iterator
     """Look at recordings one by one; whatever is wrong with one is in its report, and the next one follows.
 
     Args:
-        recordings: as a reader's `load` gives them.
+        recordings: as a reader's `survey` or `load` gives them.
         targets: of the corpus.
 
     Yields:
@@ -126,7 +136,6 @@ def _labels(recording: Recording, target: str, sound: Sound | None, problems: li
     except EmotraceError as error:
         problems.append(_named(error, recording, target))
         return None
-    shown = gold if ratings is None else ratings
     rule = ""
     try:
         rule = _rule(recording, target, gold, sound)
@@ -134,10 +143,10 @@ def _labels(recording: Recording, target: str, sound: Sound | None, problems: li
         problems.append(_named(error, recording, target))
     return Labels(
         target,
-        rows=len(shown.time_s),
+        rows=len(gold.time_s),
         raters=0 if ratings is None else len(ratings.raters),
-        span_s=(float(shown.time_s[0]), float(shown.time_s[-1])),
-        rated=float(np.isfinite(shown.values).any(axis=1).mean()),
+        span_s=(float(gold.time_s[0]), float(gold.time_s[-1])),
+        rated=float(np.isfinite(gold.values).mean()),
         rule=rule,
     )
 
@@ -158,11 +167,15 @@ def _rule(recording: Recording, target: str, gold: Ratings, sound: Sound | None)
     return ("as they are" if len(gold.time_s) == sound.frames else "last row, at the end instant, dropped") + part
 
 
-def loaded(name: str, root: Path) -> tuple[corpora.Info, list[Recording]]:
-    """A corpus's description and its recordings.
+def found(name: str, root: Path) -> tuple[corpora.Info, list[Recording]]:
+    """A corpus's description and all of its recordings, those too of which a file is missing.
+
+    A reader with a `survey` lists them; another one's `load` fails on the first file that is missing.
 
     Raises:
         CorpusError: no such reader, or the root is not laid out as it says.
     """
     reader = corpora.get(name)
+    if isinstance(reader, Surveying):
+        return reader.INFO, reader.survey(root).recordings
     return reader.INFO, reader.load(root)

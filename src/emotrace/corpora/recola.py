@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
 from emotrace.corpora import PARTITIONS, Info, Recording
+from emotrace.corpora.delimited import read_text, shortened
+from emotrace.corpora.layout import Survey
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -66,22 +68,35 @@ def load(root: Path) -> list[Recording]:
         CorpusError: a folder is missing, a recording lacks its audio or its labels, or partition.csv is
             malformed.
     """
-    root = Path(root)
-    audio = _files(root, AUDIO_FOLDER, (".wav", ".flac"))
-    labels = {target: _files(root, f"{LABELS_FOLDER}/{target}", (".csv",)) for target in INFO.targets}
+    audio, labels = _all_files(Path(root))
     for target, files in labels.items():
-        _reject_unmatched(audio, files, root / LABELS_FOLDER / target)
-    assigned = _partition_file(root / PARTITION_FILE, audio) if (root / PARTITION_FILE).exists() else None
-    recordings = []
-    for recording in sorted(audio):
+        _reject_unmatched(audio, files, Path(root) / LABELS_FOLDER / target)
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """All recordings that any file speaks of, complete or not.
+
+    Raises:
+        CorpusError: a folder is missing, or partition.csv is malformed.
+    """
+    root = Path(root)
+    audio, labels = _all_files(root)
+    names = sorted(audio.keys() | set().union(*labels.values()))
+    assigned = _partition_file(root / PARTITION_FILE, names) if (root / PARTITION_FILE).exists() else None
+    recordings, missing = [], []
+    for recording in names:
         if assigned is None:
             partition, speaker = _avec2016_partition(recording), recording
         else:
             partition, speaker = assigned.get(recording, (None, recording))
-        files = {target: labels[target][recording] for target in INFO.targets}
+        sound = audio.get(recording, root / AUDIO_FOLDER / f"{recording}.wav")
+        files = {target: root / LABELS_FOLDER / target / f"{recording}.csv" for target in INFO.targets}
+        files |= {target: found[recording] for target, found in labels.items() if recording in found}
+        missing += [path for path in (sound, *files.values()) if not path.is_file()]
         load_ratings = partial(_load_ratings, files)
-        recordings.append(Recording(recording, audio[recording], partition, speaker, load_ratings, INFO.unit_range))
-    return recordings
+        recordings.append(Recording(recording, sound, partition, speaker, load_ratings, INFO.unit_range))
+    return Survey(recordings, missing)
 
 
 def read_ratings(path: Path, target: str) -> Ratings:
@@ -98,7 +113,7 @@ def read_ratings(path: Path, target: str) -> Ratings:
         CorpusError: the file cannot be read or breaks the format; the message names the line.
     """
     path = Path(path)
-    header, _, body = _text(path).partition("\n")
+    header, _, body = read_text(path).partition("\n")
     _check_header(path, header)
     if not body.strip():
         raise CorpusError(f"{path}: no rows below the header; {_COPY_AGAIN}")
@@ -149,6 +164,12 @@ def _load_ratings(files: dict[str, Path], target: str) -> Ratings:
     return read_ratings(files[target], target)
 
 
+def _all_files(root: Path) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]:
+    """Sound files, and label files of each target, by recording."""
+    audio = _files(root, AUDIO_FOLDER, (".wav", ".flac"))
+    return audio, {target: _files(root, f"{LABELS_FOLDER}/{target}", (".csv",)) for target in INFO.targets}
+
+
 def _files(root: Path, folder: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
     where = root / folder
     if not where.is_dir():
@@ -184,7 +205,7 @@ def _avec2016_partition(recording: str) -> str | None:
     return None
 
 
-def _partition_file(path: Path, audio: dict[str, Path]) -> dict[str, tuple[str, str]]:
+def _partition_file(path: Path, names: Sequence[str]) -> dict[str, tuple[str, str]]:
     """`id -> (partition, speaker)`; who has no speaker in the file is their own."""
     lines = _partition_lines(path)
     _, header = next(lines, (1, []))
@@ -199,33 +220,20 @@ def _partition_file(path: Path, audio: dict[str, Path]) -> dict[str, tuple[str, 
             raise CorpusError(f"{path}, line {line}: partition {partition!r}; write one of {', '.join(PARTITIONS)}")
         if recording in assigned:
             raise CorpusError(f"{path}, line {line}: {recording} is listed before; keep one of the rows")
-        if recording not in audio:
+        if recording not in names:
             raise CorpusError(f"{path}, line {line}: {recording!r} has no files; add them or remove the row")
         assigned[recording] = (partition, speaker or recording)
     return assigned
 
 
 def _partition_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    rows = csv.reader(io.StringIO(_text(path)))
+    rows = csv.reader(io.StringIO(read_text(path)))
     try:
         for cells in rows:
             if cells:
                 yield rows.line_num, [cell.strip() for cell in cells]
     except csv.Error as error:
         raise CorpusError(f"{path}, line {rows.line_num}: {_one_line(error)}; write it as plain CSV") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise CorpusError(f"{path}: {error.strerror}; check the file and its permissions") from None
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise CorpusError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8 or copy it again") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _check_header(path: Path, header: str) -> None:
@@ -268,18 +276,14 @@ def _row_fault(cells: list[str], expected_s: float) -> str | None:
         try:
             value = float(cell)
         except ValueError:
-            return f"{column} is {_shortened(cell)}, not a number"
+            return f"{column} is {shortened(cell)}, not a number"
         if not math.isfinite(value):
-            return f"{column} is {_shortened(cell)}, not a finite number"
+            return f"{column} is {shortened(cell)}, not a finite number"
         if column == "time" and abs(value - expected_s) > _TIME_TOLERANCE_S:
             return f"the time is {value:g} s where {expected_s:.2f} s should follow, a row every 0.04 s from 0"
         if column != "time" and abs(value) > 1.0:
             return f"{column} is {value:g}, outside of [-1, 1]"
     return None
-
-
-def _shortened(cell: str) -> str:
-    return repr(cell if len(cell) <= 20 else cell[:20] + "...")
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,92 @@
+"""Folders and files of a corpus as they lie on disk; for the readers of this folder."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emotrace.corpora import Recording
+from emotrace.errors import CorpusError
+
+SOUND = (".wav", ".flac")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All recordings that any file of a corpus speaks of.
+
+    Attributes:
+        recordings: sorted by id; what is missing of one shows when it is asked for.
+        missing: the files that should be there and are not.
+    """
+
+    recordings: list[Recording]
+    missing: list[Path]
+
+    def complete(self) -> list[Recording]:
+        """The recordings, where nothing is missing.
+
+        Raises:
+            CorpusError: something is.
+        """
+        if not self.missing:
+            return self.recordings
+        others = f" (and {len(self.missing) - 1} more files)" if len(self.missing) > 1 else ""
+        raise CorpusError(
+            f"{self.missing[0]}: no such file{others}, though others of its recording are there; copy it from the "
+            "release, or remove the recording; emotrace check lists all that is missing"
+        )
+
+
+def folder(root: Path, *names: str) -> Path:
+    """The folder below `root` that has one of these names; for an archive unpacked into a folder of its own name, that.
+
+    Raises:
+        CorpusError: none of them is there, or several are.
+    """
+    found = optional_folder(root, *names)
+    if found is None:
+        raise CorpusError(f"{root / names[0]}: no such folder; give the root that holds {names[0].split('/')[0]}")
+    return found
+
+
+def optional_folder(root: Path, *names: str) -> Path | None:
+    """As `folder`, but None where none of them is there."""
+    found = [root / name for name in names if (root / name).is_dir()]
+    if len(found) > 1:
+        raise CorpusError(f"{found[0]}: {found[1]} is there too, and only one can be meant; remove one of the two")
+    if not found:
+        return None
+    inner = found[0] / found[0].name
+    return inner if inner.is_dir() else found[0]
+
+
+def files(where: Path, name: str, suffixes: Sequence[str]) -> dict[str, Path]:
+    """File name without its ending -> file, of all files of a folder.
+
+    Args:
+        where: the folder.
+        name: regular expression that the whole name without ending has to match; others are left alone.
+        suffixes: endings in lower case.
+
+    Raises:
+        CorpusError: two files differ in their ending alone.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(where.iterdir()):
+        if path.suffix.lower() not in suffixes or not re.fullmatch(name, path.stem):
+            continue
+        if path.stem in found:
+            raise CorpusError(f"{path}: {found[path.stem].name} is the same recording; remove one of the two")
+        found[path.stem] = path
+    return found
+
+
+def reject_empty(found: Sequence[object] | dict[str, Path], where: Path, what: str) -> None:
+    """Refuse a folder in which nothing was found; `what` says what should be there.
+
+    Raises:
+        CorpusError: it is empty.
+    """
+    if not found:
+        raise CorpusError(f"{where}: no file {what}; copy the release's files there")
