@@ -1,6 +1,8 @@
 """What every corpus reader promises, and what the package around them does."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +62,11 @@ def tree(tmp_path_factory):
     return make
 
 
+def test_the_page_of_corpora_names_every_reader():
+    page = (Path(__file__).parents[1] / "docs" / "corpora.md").read_text()
+    assert [name for name in corpora.names() if f"| `{name}` |" not in page] == []
+
+
 def is_rated(recording):
     return recording.load_ratings is not None or recording.load_gold is not None
 
@@ -98,6 +105,23 @@ class TestEveryTree:
         done = CliRunner().invoke(main, ["check", name, str(tree(name))])
         assert done.exit_code == 0, done.output
         assert done.stdout.rstrip().endswith("no problems")
+
+    def test_sound_that_is_missing_stops_training_and_not_the_look_at_the_others(self, name, tree, tmp_path):
+        reader = corpora.get(name)
+        if not isinstance(reader, inspection.Surveying):
+            pytest.skip("this reader does not list what is incomplete")
+        root = tmp_path / "corpus"
+        shutil.copytree(tree(name), root)
+        whole = reader.load(root)
+        lost = next(each for each in whole if is_rated(each))
+        lost.audio.unlink()
+        with pytest.raises(CorpusError, match=f"{lost.id}"):
+            reader.load(root)
+        done = CliRunner().invoke(main, ["check", name, str(root)])
+        assert done.exit_code == 1
+        assert f"problem: {lost.audio}: no such file" in done.stdout
+        assert f"{len(whole)} recordings" in done.stdout
+        assert done.stdout.rstrip().endswith("1 problem")
 
     @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
