@@ -98,6 +98,12 @@ def test_a_fault_in_one_song_is_named_when_it_is_read(root):
         outside.gold("arousal")
 
 
+def test_raters_of_one_target_alone(root):
+    (root / tree.RATERS / "valence" / "10.csv").unlink()
+    with pytest.raises(CorpusError, match=r"valence/10.csv: no such file, though the raters' other target is there"):
+        deam.load(root)
+
+
 def test_a_missing_sound(root):
     (root / "MEMD_audio/10.mp3").unlink()
     with pytest.raises(CorpusError, match=r"MEMD_audio: lacks song 10; add"):

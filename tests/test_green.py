@@ -57,7 +57,7 @@ def test_the_last_event_of_a_moment_holds(root):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Time(sec),Data\n0.0,0.5\n0.2,0.5\n", r"ann3.csv, line 3: the time is 0.2 s where 0.100 s should follow"),
+        ("Time(sec),Data\n0.0,0.5\n0.2,0.5\n", r"ann3.csv, line 3: Time\(sec\) is 0.2 s where 0.10 s should follow"),
         ("Time(sec);Data\n0.0;0.5\n", r"ann3.csv, line 1: the header"),
         ("Time(sec),Data\n0.0,green\n", r"ann3.csv, line 2: Data is 'green'"),
         ("Time(sec),Data\n0.0,0.5\n0.1\n", r"ann3.csv, line 3: 1 cells rather than 2"),

@@ -1,5 +1,6 @@
 """studyforrest: episodes that become traces."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,11 @@ def test_faults_in_features(root):
     path.write_bytes(content[:-200])
     with pytest.raises(CorpusError, match=r"av_run-1.tsv.gz: not a gzip file, or cut off"):
         observer(root, "arousal")
+    tree.features(path)
+    rows = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+    path.write_bytes(gzip.compress("".join(rows[:5] + rows[6:]).encode()))
+    with pytest.raises(CorpusError, match=r"av_run-1.tsv.gz, line 6: onset is 0.2 s where 0.16 s should follow"):
+        studyforrest.read_features(path)
     path.write_bytes(b"onset\tduration\n")
     with pytest.raises(CorpusError, match="not a gzip file"):
         observer(root, "arousal")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 INFO = Info(
     name="audformat",
-    title="a database in audformat (db.yaml and its tables)",
+    title="a database in audformat (db.yaml and its tables); any targets",
     citation="That of the database; audformat itself is by audEERING, audeering.github.io/audformat.",
     licence="That of the database; db.yaml states it.",
     access='Publish or load a database with audb or audformat; needs: pip install "emotrace[corpora]".',

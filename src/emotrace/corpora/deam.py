@@ -59,8 +59,8 @@ def load(root: Path) -> list[Recording]:
         root: the folder that holds `DEAM_Annotations` and, if wanted, `MEMD_audio`.
 
     Raises:
-        CorpusError: the averaged labels are missing or malformed, a song lacks one target, or there is a folder of
-            audio that lacks a song.
+        CorpusError: the averaged labels are missing or malformed, a song lacks one target of them or of its raters, or
+            there is a folder of audio that lacks a song.
     """
     root = Path(root)
     home = _home(root)
@@ -158,13 +158,15 @@ def _reject_missing(where: Path, songs: Iterable[str], remedy: str) -> None:
 
 def _recording(home: Path, song: str, audio: Path | None, averaged: dict[str, _Row]) -> Recording:
     raters = {target: home / RATERS_FOLDER / target / f"{song}.csv" for target in INFO.targets}
-    has_raters = all(path.is_file() for path in raters.values())
+    missing = [path for path in raters.values() if not path.is_file()]
+    if missing and len(missing) < len(raters):
+        raise CorpusError(f"{missing[0]}: no such file, though the raters' other target is there; add it")
     return Recording(
         id=song,
         audio=audio / f"{song}.mp3" if audio else None,
         partition="test" if int(song) >= FIRST_TEST_SONG else "train",
         speaker=None,
-        load_ratings=partial(_load_ratings, raters) if has_raters else None,
+        load_ratings=None if missing else partial(_load_ratings, raters),
         unit_range=INFO.unit_range,
         load_gold=partial(_load_gold, averaged),
         label_rate_hz=INFO.label_rate_hz,

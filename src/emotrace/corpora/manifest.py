@@ -12,7 +12,7 @@ from emotrace.errors import CorpusError
 
 INFO = Info(
     name="manifest",
-    title="a CSV that lists your own recordings and their traces",
+    title="your own recordings and their traces, listed in a CSV; any targets",
     citation="None of its own: cite those who made the recordings.",
     licence="That of the recordings.",
     access="Write manifest.csv; the root is that file, or the folder that holds it under this name.",
