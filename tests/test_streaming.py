@@ -23,9 +23,9 @@ def speech():
     return audio.load(ROOT / "examples" / "demo.flac")[: 9 * RATE_HZ]
 
 
-@pytest.fixture(scope="module")
-def saved():
-    return model.load("downup")
+@pytest.fixture(scope="module", params=["downup", "frame by frame"])
+def saved(request, live_model):
+    return model.load("downup" if request.param == "downup" else live_model)
 
 
 def streamed(saved, samples, cuts, rate_hz=RATE_HZ, channels=1):
@@ -53,9 +53,10 @@ def test_it_is_the_network_on_running_statistics(saved, speech):
     rows = logmel.fill(logmel.log_mel(speech), logmel.trace_frames(len(speech)))
     features = logmel.stack(Running(saved.rule).push(rows))
     members = saved.members(features)
-    [_, rest] = streamed(saved, speech, [])
-    np.testing.assert_allclose(rest.values, np.clip(members.mean(axis=0), -1, 1), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(rest.spread, members.std(axis=0, ddof=1), rtol=0, atol=1e-5)
+    traces = streamed(saved, speech, [])
+    spread = np.concatenate([trace.spread for trace in traces])
+    np.testing.assert_allclose(joined(traces), np.clip(members.mean(axis=0), -1, 1), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(spread, members.std(axis=0, ddof=1), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 44100, 48000])
@@ -73,26 +74,26 @@ def test_frames_come_no_later_than_stated(saved, speech, rate_hz):
 def test_channels_are_averaged_and_integers_scaled(saved, speech):
     whole = (speech[: 2 * RATE_HZ] * 32767).astype(np.int16)
     both = np.column_stack([whole, whole])
-    [_, one] = streamed(saved, whole / np.float32(32768), [])
-    [_, two] = streamed(saved, both, [], channels=2)
-    np.testing.assert_allclose(one.values, two.values, atol=1e-6)
+    one = streamed(saved, whole / np.float32(32768), [])
+    two = streamed(saved, both, [], channels=2)
+    np.testing.assert_allclose(joined(one), joined(two), atol=1e-5)
 
 
 def test_a_sound_shorter_than_a_frame_is_a_trace_without_frames(saved):
-    assert [len(trace) for trace in streamed(saved, np.zeros(639, np.float32), [])] == [0, 0]
-    assert [len(trace) for trace in streamed(saved, np.zeros(640, np.float32), [])] == [0, 1]
+    for samples, frames in ((639, 0), (640, 1)):
+        assert [len(trace) for trace in streamed(saved, np.zeros(samples, np.float32), [])] == [0, frames]
     assert len(emotrace.Stream(saved).finish()) == 0
 
 
 def test_bad_samples_are_named_and_not_taken(saved, speech):
     stream = emotrace.Stream(saved)
-    stream.push(speech[:8000])
+    traces = [stream.push(speech[:8000])]
     bad = speech[8000:16000].copy()
     bad[1600] = np.nan
     with pytest.raises(AudioError, match=r"sample at 0\.600 s is nan"):
         stream.push(bad)
-    stream.push(speech[8000:])
-    np.testing.assert_allclose(stream.finish().values, joined(streamed(saved, speech, [])), atol=1e-5)
+    traces += [stream.push(speech[8000:]), stream.finish()]
+    np.testing.assert_allclose(joined(traces), joined(streamed(saved, speech, [])), atol=1e-5)
 
 
 @pytest.mark.parametrize(
