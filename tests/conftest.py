@@ -1,6 +1,8 @@
 import csv
 import json
+import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +79,18 @@ def live_model(tmp_path_factory):
     }
     (folder / "model.json").write_text(json.dumps(note))
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory):
+    """The shipped networks, said to look ahead less than they do, so that a few seconds of live sound give frames."""
+    from emotrace.inference import model
+
+    folder = tmp_path_factory.mktemp("model") / "quick"
+    shutil.copytree(Path(model.__file__).parent / "weights" / "downup", folder)
+    note = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(note | {"name": "quick", "reach": [81, 0]}))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -82,10 +82,14 @@ def test_lines_come_while_sound_does_and_control_c_gives_the_rest(live_model, sp
     first = json.loads(process.stdout.readline())
     # Standard input stays open: the line above came before its end.
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate()
-    assert process.returncode == 0
+    rest = rows(process.stdout.read().decode())
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait() == 0
     assert first["time_s"] == 0
-    assert [row["time_s"] for row in rows(rest.decode())] == pytest.approx([0.04 * n for n in range(1, 50)])
+    # What a pipe still holds was not heard; what was heard is told to its last frame, the 0.4 s of look-ahead with it.
+    assert len(rest) >= 10
+    assert [row["time_s"] for row in rest] == pytest.approx([0.04 * (n + 1) for n in range(len(rest))])
 
 
 def test_a_reader_that_leaves_ends_it_quietly(live_model):

@@ -1,13 +1,13 @@
 """The page of `emotrace serve` and the pages of reports in a real browser."""
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
-PATIENT_MS = 400_000  # nothing here depends on how busy the machine is
+PATIENT_MS = 90_000  # for the busiest machine; on a quiet one nothing takes 5 s
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +58,6 @@ def browser(clip):
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *microphone])
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The shipped networks, said to look ahead less than they do, so that live traces come soon."""
-    folder = tmp_path_factory.mktemp("model") / "quick"
-    shutil.copytree(Path(saved.__file__).parent / "weights" / "downup", folder)
-    note = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps(note | {"name": "quick", "reach": [81, 0], "grid_frames": 27}))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +87,14 @@ def opened(browser, url, **settings):
 def page(browser, address):
     with opened(browser, address) as page:
         yield page
+
+
+def until(page, expression):
+    """Wait until JavaScript says true; Playwright's own way of it would need a page that lets strings be run."""
+    deadline = time.monotonic() + PATIENT_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
 
 
 def give(page, *files):
@@ -147,18 +145,18 @@ def test_an_upload_is_drawn_played_and_saved(page, clip, quick, tmp_path):
     assert "clip.wav is done" in page.locator("#status").inner_text()
 
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function("Number(document.querySelector('.course').getAttribute('aria-valuenow')) > 0.3")
+    until(page, "Number(document.querySelector('.course').getAttribute('aria-valuenow')) > 0.3")
     assert page.locator(".cursor").evaluate("e => e.style.transform") != "translateX(0px)"
     page.get_by_role("button", name="Pause").click()
     sound_s = page.evaluate("document.querySelector('audio').currentTime")
     assert position_s(page) == pytest.approx(sound_s, abs=0.5)
 
     box = page.locator(".course").bounding_box()
-    point = page.locator(".point").evaluate("e => e.style.transform")
+    point = page.locator(".here").evaluate("e => e.style.transform")
     page.mouse.click(box["x"] + 40 + (box["width"] - 106) * 0.75, box["y"] + 60)
     assert position_s(page) == pytest.approx(7.5, abs=0.1)
     assert page.evaluate("document.querySelector('audio').currentTime") == pytest.approx(7.5, abs=0.1)
-    assert page.locator(".point").evaluate("e => e.style.transform") != point
+    assert page.locator(".here").evaluate("e => e.style.transform") != point
 
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save CSV of clip.wav").click()
@@ -183,7 +181,6 @@ def test_the_keyboard_does_everything(page, clip):
     assert re.match(r"0:00\.0, arousal [+−]\d\.\d\d ± \d\.\d\d, valence ", course.get_attribute("aria-valuetext"))
     marks = page.locator(".xtick").all_inner_texts()
     page.keyboard.press("+")
-    page.wait_for_function("(n) => document.querySelectorAll('.xtick').length !== n || true", arg=len(marks))
     assert page.locator(".xtick").all_inner_texts() != marks
     page.keyboard.press("0")
     assert page.locator(".xtick").all_inner_texts() == marks
@@ -206,7 +203,7 @@ def test_what_cannot_be_done_is_said(page, clip, tmp_path):
     (tmp_path / "large.wav").write_bytes(bytes(2_500_000))
     give(page, tmp_path / "text.wav", tmp_path / "large.wav", clip)
     page.wait_for_selector(".course .main-svg")
-    page.wait_for_function("document.querySelectorAll('.waiting li.bad').length === 2")
+    until(page, "document.querySelectorAll('.waiting li.bad').length === 2")
     told = " ".join(page.locator(".waiting li").all_inner_texts())
     assert "larger than 2 MB, the most that is taken" in told
     assert "is not" in told
@@ -216,21 +213,21 @@ def test_what_cannot_be_done_is_said(page, clip, tmp_path):
 
 
 def test_several_recordings_stand_side_by_side(page, clip, tmp_path):
-    shutil.copy(clip, tmp_path / "<b>other</b>.wav")
-    give(page, clip, tmp_path / "<b>other</b>.wav")
-    page.wait_for_function("document.querySelectorAll('.course .main-svg').length >= 2")
+    shutil.copy(clip, tmp_path / "<b>other.wav")
+    give(page, clip, tmp_path / "<b>other.wav")
+    until(page, "document.querySelectorAll('.course .main-svg').length >= 2")
     page.wait_for_selector("#table:not([hidden])")
     names = page.locator("#table td.name")
-    assert sorted(names.all_inner_texts()) == ["<b>other</b>.wav", "clip.wav"]
+    assert sorted(names.all_inner_texts()) == ["<b>other.wav", "clip.wav"]
     page.get_by_role("button", name="Recording", exact=True).click()
-    assert names.all_inner_texts() == ["<b>other</b>.wav", "clip.wav"]
+    assert names.all_inner_texts() == ["<b>other.wav", "clip.wav"]
     page.get_by_role("button", name="Recording", exact=True).click()
-    assert names.all_inner_texts() == ["clip.wav", "<b>other</b>.wav"]
+    assert names.all_inner_texts() == ["clip.wav", "<b>other.wav"]
 
 
 def test_the_microphone_is_drawn_while_one_speaks_and_kept_afterwards(page):
     page.get_by_role("button", name="Speak now").click()
-    page.wait_for_function("/behind/.test(document.getElementById('live-delay').textContent)")
+    until(page, "/behind/.test(document.getElementById('live-delay').textContent)")
     assert page.locator("#live .course .main-svg").count() > 0
     assert "before they answer" in page.locator("#live-note").inner_text()
     page.get_by_role("button", name="Stop").click()
@@ -297,10 +294,10 @@ def test_a_report_opens_from_a_file_and_plays(browser, tmp_path, clip):
         page.wait_for_selector(".course .main-svg")
         assert page.locator("h1", has_text="clip.wav").count() == 1
         assert page.locator(".note:visible").inner_text() == "take care"
-        page.wait_for_function("document.querySelector('audio').duration > 9.9")
+        until(page, "document.querySelector('audio').duration > 9.9")
         page.locator(".course").press("ArrowRight")
         page.get_by_role("button", name="Play").click()
-        page.wait_for_function("Number(document.querySelector('.course').getAttribute('aria-valuenow')) > 1.2")
+        until(page, "Number(document.querySelector('.course').getAttribute('aria-valuenow')) > 1.2")
 
 
 def test_a_study_opens_from_a_file_and_sorts(browser, tmp_path):

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import shutil
 import time
 from pathlib import Path
 from socket import SHUT_RDWR
@@ -13,7 +12,6 @@ import pytest
 
 import emotrace
 from emotrace import audio
-from emotrace.inference import model as saved
 
 pytest.importorskip("fastapi", reason="needs emotrace[web]")
 pytest.importorskip("websockets", reason="needs emotrace[web]")
@@ -28,16 +26,6 @@ from emotrace.server.limits import Limits  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 START = {"rate_hz": 16000, "format": "s16le"}
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The shipped networks, said to look ahead less than they do, so that a few seconds of sound give frames."""
-    folder = tmp_path_factory.mktemp("model") / "quick"
-    shutil.copytree(Path(saved.__file__).parent / "weights" / "downup", folder)
-    note = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps(note | {"name": "quick", "reach": [81, 0]}))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +198,17 @@ def test_the_token_is_asked_for(serving):
         assert caught.value.response.status_code == 401
         with talk(http, additional_headers={"Authorization": "Bearer sesam"}) as socket:
             assert json.loads(socket.recv())["type"] == "ready"
+
+
+def test_a_failure_of_the_server_is_said(address, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(live.Stream, "push", fail)
+    with talk(address) as socket:
+        socket.send(bytes(3200))
+        detail, code = complaint(socket)
+    assert (detail, code) == ("the server failed on this stream; its log says how", 1011)
 
 
 def test_a_client_that_does_not_read_is_let_go():

@@ -268,6 +268,10 @@ def _handle_errors(app: FastAPI) -> None:
     async def stated(request: Request, error: HTTPException) -> JSONResponse:
         return _problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        return _problem(500, "the server failed on this request; its log says how")
+
     @app.exception_handler(ClientDisconnect)
     async def left(request: Request, error: ClientDisconnect) -> JSONResponse:
         return _problem(400, "the recording broke off; send it again")

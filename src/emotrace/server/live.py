@@ -69,8 +69,12 @@ class Talks:
         except _EndingError as ending:
             code = ending.code
             await self._close(socket, ending)
-        except (WebSocketDisconnect, RuntimeError):
+        except WebSocketDisconnect:
             pass  # vanished, while we listened or while we spoke
+        except Exception:
+            code = 1011
+            await self._close(socket, _EndingError(code, "the server failed on this stream; its log says how"))
+            raise
         finally:
             self._counts.stream_ends.labels(code).inc()
 

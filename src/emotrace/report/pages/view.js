@@ -199,7 +199,7 @@ const emotrace = (() => {
     const graph = make("div"), cursor = make("div", { class: "cursor", "aria-hidden": "true" });
     graph.style.height = "100%";
     course.append(graph, cursor);
-    const plane = make("div", { class: "plane", "aria-hidden": "true", hidden: !planar }), map = make("div"), point = make("div", { class: "point" });
+    const plane = make("div", { class: "plane", "aria-hidden": "true", hidden: !planar }), map = make("div"), point = make("div", { class: "here" });
     map.style.height = "100%";
     plane.append(map, point);
     const now = make("dl", { class: "now" });
