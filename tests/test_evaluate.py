@@ -168,7 +168,9 @@ class TestOverTime:
 
     def test_other_processes_tell_the_same(self, told, stitched_root, tmp_path):
         evaluate("downup", "recola", stitched_root, "-o", tmp_path / "two.json", "--jobs", 2)
-        assert json.loads((tmp_path / "two.json").read_text()) == told[1]
+        two = json.loads((tmp_path / "two.json").read_text())
+        for key in ("model", "targets", "recordings"):
+            assert two[key] == told[1][key]
 
 
 class TestChoices:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -99,12 +99,12 @@ class Dataset:
     rule: Normalisation
 
 
-def prepare(config: Config, cache: Path, jobs: int = 1, progress: Any = iter) -> Dataset:
+def prepare(config: Config, folder: Path, jobs: int = 1, progress: Any = iter) -> Dataset:
     """Read a corpus, compute or find its features, take its gold standard and shift it.
 
     Args:
         config: names corpus, front end, target, variants.
-        cache: folder for features (see :mod:`emotrace.features.cache`), made if absent.
+        folder: where features are kept (see :mod:`emotrace.features.cache`), made if absent.
         jobs: processes.
         progress: wraps the list of sounds as they are worked through.
 
@@ -122,7 +122,7 @@ def prepare(config: Config, cache: Path, jobs: int = 1, progress: Any = iter) ->
     work = [(r, variant) for r in training for variant in range(config.variants + 1)]
     work += [] if config.fit_all else [(r, 0) for r in parts["dev"]]
     sounds = [_sound(config, recording, variant, training) for recording, variant in work]
-    made = kept.entries(cache, config.front_end, sounds, jobs, progress)
+    made = kept.entries(folder, config.front_end, sounds, jobs, progress)
     examples = _examples(config, [r for r, _ in work], made)
     train = [examples[r.id] for r in training if r.id in examples]
     dev = [examples[r.id][0] for r in parts["dev"] if r.id in examples]
@@ -158,6 +158,7 @@ def _gold(config: Config, recording: Recording, frames: int) -> np.ndarray | Non
     What moves in at the end is the last value, as AVEC 2016 does it: that of the end instant where there is one, and
     NaN where the end is not rated.
     """
+    recording = _read_once(recording)
     gold = recording.known_gold(config.target, frames)
     if gold is None:
         return None
@@ -168,6 +169,12 @@ def _gold(config: Config, recording: Recording, frames: int) -> np.ndarray | Non
     if config.ratings_share and (config.fit_all or recording.partition == "train"):
         gold = (1 - config.ratings_share) * gold + config.ratings_share * _held(config, recording, len(gold))
     return None if np.isnan(gold[:frames]).all() else gold
+
+
+def _read_once(recording: Recording) -> Recording:
+    """The recording, its label files kept from the first time they are asked for."""
+    load_ratings, load_gold = (load and cache(load) for load in (recording.load_ratings, recording.load_gold))
+    return replace(recording, load_ratings=load_ratings, load_gold=load_gold)
 
 
 def _played(gold: np.ndarray, frames: int, speed: float) -> np.ndarray:
