@@ -15,8 +15,9 @@ LAYERS = (
     {"inference"},
     {"evaluation", "plots", "report"},
     {"server"},
-    {"models", "baselines"},
+    {"models"},
     {"training"},
+    {"systems"},
     {"experiments"},
     {"cli"},
 )

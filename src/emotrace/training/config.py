@@ -5,7 +5,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from emotrace.errors import ConfigError
 from emotrace.features.normalisation import Normalisation
 from emotrace.trace import FRAME_S
 from emotrace.training.augmentation import Strength
+
+Built = typing.TypeVar("Built")
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,31 @@ def read(path: Path | None, settings: Sequence[str] = ()) -> Config:
         if not equals:
             raise ConfigError(f"--set {setting}: wants key=value, as in --set learning_rate=0.001")
         try:
-            _lay(values, key.split("."), yaml.safe_load(value), setting)
+            _lay(values, key.split("."), yaml.safe_load(value), f"--set {setting}")
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {setting}: is no YAML value: {' '.join(str(error).split())}") from None
     config: Config = _build(Config, values, where)
     return config
 
 
-def _lay(values: dict[str, Any], keys: list[str], value: Any, setting: str) -> None:
+def build(kind: type[Built], values: Mapping[str, Any], where: str) -> Built:
+    """Settings of any dataclass from plain values, checked as a configuration's are; keys with dots reach inside.
+
+    Raises:
+        ConfigError: a key is unknown, or a value of the wrong type or out of range; names what and ``where``.
+    """
+    laid: dict[str, Any] = {}
+    for key, value in values.items():
+        _lay(laid, key.split("."), value, where)
+    built: Built = _build(kind, laid, where)
+    return built
+
+
+def _lay(values: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
     for key in keys[:-1]:
         values = values.setdefault(key, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"--set {setting}: {key} holds a value and has nothing inside")
+            raise ConfigError(f"{where}: {key} holds a value and has nothing inside")
     values[keys[-1]] = value
 
 
@@ -173,7 +188,7 @@ _LIMITS: dict[type, dict[str, tuple[float, float]]] = {
 
 def _out_of_range(settings: Any) -> str | None:
     """What is wrong with the first number that no run can make sense of."""
-    for key, (low, high) in _LIMITS[type(settings)].items():
+    for key, (low, high) in _LIMITS.get(type(settings), {}).items():
         value = getattr(settings, key)
         ends = value if isinstance(value, tuple) else (value,)
         if value is None or (all(low <= end <= high and math.isfinite(end) for end in ends) and ends[0] <= ends[-1]):

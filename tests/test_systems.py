@@ -1,0 +1,96 @@
+"""One contract for every system of the tables."""
+
+import pickle
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from emotrace import systems
+from emotrace.errors import ConfigError, CorpusError
+from emotrace.systems import Choice, Range, Task, materials
+
+QUICK = {
+    "dilated": {"arguments": {"layers": 3, "width": 4}, "epochs": 2},
+    "downup": {"arguments": {"layers": 2, "width": 4}, "epochs": 2},
+}
+"""Settings that make a system small enough to be fitted in a test."""
+
+
+@pytest.fixture(scope="module")
+def recordings(stitched_root, tmp_path_factory):
+    return materials.load("recola", stitched_root, "arousal", tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture
+def task(recordings, tmp_path):
+    parts = {name: tuple(m for m in recordings if m.partition == name) for name in ("train", "dev")}
+    return Task("arousal", parts["train"], parts["dev"], 0, tmp_path / "run")
+
+
+def quick(name):
+    return systems.settings(name, QUICK.get(name, {}))
+
+
+@pytest.mark.parametrize("name", systems.names())
+class TestContract:
+    def test_traces(self, name, task, recordings):
+        predict = systems.get(name).fit(task, quick(name))
+        shown = recordings[-1]
+        trace = predict(shown)
+        assert trace.shape == (shown.frames,)
+        assert np.isfinite(trace).all()
+        assert trace.std() > 0
+        hidden = replace(shown, gold=np.full(shown.frames, np.nan))
+        np.testing.assert_array_equal(predict(hidden), trace)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(predict))(shown), trace)  # noqa: S301
+
+    def test_a_seed_gives_one_trace(self, name, task, recordings, tmp_path):
+        system, shown = systems.get(name), recordings[-1]
+        traces = {
+            seed: [
+                system.fit(replace(task, seed=seed, folder=tmp_path / f"{seed}-{run}"), quick(name))(shown)
+                for run in range(2)
+            ]
+            for seed in (0, 1)
+        }
+        np.testing.assert_array_equal(*traces[0])
+        assert np.array_equal(traces[0][0], traces[1][0]) != system.SEEDED
+
+    def test_what_is_said_of_it(self, name, task):
+        system = systems.get(name)
+        assert system.TITLE
+        assert system.SOURCE
+        assert system.__doc__
+        known = {field.name for field in fields(system.Settings)}
+        for key, choices in system.SPACE.items():
+            assert key.split(".")[0] in known
+            values = choices.values if isinstance(choices, Choice) else (choices.low, choices.high)
+            assert not isinstance(choices, Range) or choices.low < choices.high
+            for value in values:
+                systems.settings(name, {key: value})
+
+
+def test_an_unknown_system_is_named():
+    with pytest.raises(ConfigError, match=r"no system is called 'lstn'; there are: .*downup"):
+        systems.get("lstn")
+
+
+def test_unknown_settings_are_named():
+    with pytest.raises(ConfigError, match=r"table\.yaml: unknown key depth"):
+        systems.settings("downup", {"depth": 3}, "table.yaml")
+    with pytest.raises(ConfigError, match="lag_s wants float"):
+        systems.settings("downup", {"lag_s": "late"})
+
+
+class TestMaterials:
+    def test_features_and_gold_are_as_long(self, recordings):
+        assert {m.features("logmel").shape for m in recordings} == {(300, 160)}
+        assert {m.frames for m in recordings} == {300}
+
+    def test_what_a_corpus_does_not_hold_is_said(self, recordings):
+        with pytest.raises(CorpusError, match="distributes no features"):
+            recordings[0].features("given")
+        silent = replace(recordings[0], recording=replace(recordings[0].recording, audio=None))
+        with pytest.raises(CorpusError, match="has no sound, which logmel needs; set front_end to given"):
+            silent.features("logmel")
