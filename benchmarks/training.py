@@ -4,9 +4,10 @@
 
 A job of RECOLA's size: 9 recordings to train on and 9 to choose on, 7,500 frames of 160 values each (noise: speed does
 not depend on what is said), five seeds, two targets, two networks. The reference is the loop that anybody would write,
-seed after seed, with all cores: whole recordings, normalised once and held in memory, Adam, the development CCC after
-every epoch, nothing displayed, nothing saved. Reference and package take turns, so that whatever else the machine does
-weighs on both; only ratios within one run mean anything on a machine that is shared.
+seed after seed, with one thread and with all cores: whole recordings, normalised once and held in memory, Adam, the
+development CCC after every epoch, nothing displayed, nothing saved. Reference and package take turns, so that whatever
+else the machine does weighs on both; only ratios within one run mean anything on a machine that is shared. There,
+seconds of cores say more than seconds on the wall: what a process waits for a core is not in them.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emotrace import metrics, models
 from emotrace.features.normalisation import Normalisation
-from emotrace.models import convolution, dilated, downup
+from emotrace.models import dilated, downup
 from emotrace.training import batched, batches, loop, run
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset, Example
@@ -65,7 +66,7 @@ def main() -> None:
         figures: dict[str, Any] = {"job": dataclasses.asdict(job), "peak": peak}
         figures["networks"] = throughput(job, data, Path(folder))
         figures["recurrent"] = recurrent(job, data)
-        figures["bound"] = bound(job, data, peak, figures["networks"])
+        figures["bound"] = bound(job, peak, figures["networks"]["by network"])
         figures["single_filter"] = single_filter(job, data, Path(folder))
         figures["display"] = display(job, data, Path(folder))
         figures["knobs_ms"] = knobs(job)
@@ -153,47 +154,84 @@ def throughput(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with joblib.Parallel(n_jobs=CORES) as processes:
         processes(joblib.delayed(warm)() for _ in range(2 * CORES))
-        print(f"seconds an epoch of {job.seeds} seeds, {CORES} cores")
-        print(f"{'':18}{'plain':>9}{'processes':>11}{'together':>10}{'ratio':>8}{'ratio':>8}")
-        for name, config in configs(job).items():
-            torch.set_num_threads(CORES)
-            with plain_kernels():
-                reference = seconds(lambda config=config: [plain(config, seed, data) for seed in range(job.seeds)])
-            spread = seconds(lambda name=name: train(processes, job, data, folder / f"a {name}", [name]))
-            torch.set_num_threads(CORES)
-            paths = {seed: folder / f"b {name}" / f"{seed}.npz" for seed in range(job.seeds)}
-            stacked = seconds(lambda config=config, paths=paths: batched.fit(config, paths, data))
-            times = [each / job.epochs for each in (reference, spread, stacked)]
-            found[name] = figures_of(*times)
+        print(f"seconds an epoch of {job.seeds} seeds, {CORES} cores; ratio to the faster plain loop;")
+        print("core seconds of plain loop and package, one thread each, seed by seed in turns")
+        print(
+            f"{'':16}{'1 thread':>9}{f'{CORES} threads':>10}{'processes':>10}{'ratio':>7}{'together':>9}{'ratio':>7}",
+            end="",
+        )
+        print(f"{'cores: plain':>13}{'package':>9}{'ratio':>7}")
+        for name in configs(job):
+            found[name] = each = one_network(name, job, data, folder, processes)
+            print(f"{name:16}{each['plain_1_thread_s']:9.2f}{each['plain_all_cores_s']:10.2f}", end="")
             print(
-                f"{name:18}{times[0]:9.2f}{times[1]:11.2f}{times[2]:10.2f}{times[0] / times[1]:8.2f}{times[0] / times[2]:8.2f}"
+                f"{each['processes_s']:10.2f}{each['ratio']:7.2f}{each['together_s']:9.2f}{each['ratio_together']:7.2f}",
+                end="",
             )
-        reference = sum(each["plain_s"] for each in found.values())
+            print(f"{each['plain_core_s']:13.2f}{each['package_core_s']:9.2f}{each['ratio_core']:7.2f}", flush=True)
         spread = seconds(lambda: train(processes, job, data, folder / "all", list(configs(job)))) / job.epochs
-    found["all in one pool"] = {"plain_s": round(reference, 3), "processes_s": round(spread, 3)}
-    found["all in one pool"]["ratio"] = round(reference / spread, 2)
-    print(f"{'all in one pool':18}{reference:9.2f}{spread:11.2f}{'':10}{reference / spread:8.2f}")
-    found["largest difference of losses"] = difference(job, data, folder)
-    print(f"largest difference of a step's loss, package to plain loop: {found['largest difference of losses']:.1e}\n")
-    return found
+    reference = sum(fastest_plain(each) for each in found.values())
+    pool = {"plain_s": round(reference, 3), "processes_s": round(spread, 3), "ratio": round(reference / spread, 2)}
+    print(f"all of them in one pool of processes: {spread:.2f} s, {pool['ratio']} times as fast as the plain loops")
+    apart = max(each["largest_difference"] for each in found.values())
+    print(f"largest difference of an epoch's loss, package to plain loop: {apart:.1e}\n", flush=True)
+    return {"by network": found, "all in one pool": pool}
 
 
-def figures_of(plain_s: float, processes_s: float, together_s: float) -> dict[str, float]:
-    return {
-        "plain_s": round(plain_s, 3),
-        "processes_s": round(processes_s, 3),
-        "together_s": round(together_s, 3),
-        "ratio": round(plain_s / processes_s, 2),
-        "ratio_together": round(plain_s / together_s, 2),
-    }
+def one_network(name: str, job: Job, data: Dataset, folder: Path, processes: Any) -> dict[str, float]:
+    """Seconds an epoch of all seeds, all ways after one another."""
+    config = configs(job)[name]
+    paths = {seed: folder / f"together {name}" / f"{seed}.npz" for seed in range(job.seeds)}
+    each, apart = in_turns(config, job, data, folder / f"turns {name}")
+    # One epoch of one seed for all: threads that wait for a core which something else has take very long.
+    torch.set_num_threads(CORES)
+    with plain_kernels():
+        short = dataclasses.replace(config, epochs=1)
+        taken = {"plain_all_cores_s": job.epochs * job.seeds * seconds(lambda: plain(short, 0, data))}
+    torch.set_num_threads(1)
+    taken["processes_s"] = seconds(lambda: train(processes, job, data, folder / f"alone {name}", [name]))
+    taken["together_s"] = seconds(lambda: batched.fit(config, paths, data))
+    each |= {what: round(value / job.epochs, 3) for what, value in taken.items()}
+    each["ratio"] = round(fastest_plain(each) / each["processes_s"], 2)
+    each["ratio_together"] = round(fastest_plain(each) / each["together_s"], 2)
+    return each | {"largest_difference": apart}
+
+
+def in_turns(config: Config, job: Job, data: Dataset, folder: Path) -> tuple[dict[str, float], float]:
+    """Plain loop and package seed by seed, one thread; and the largest difference of an epoch's mean loss."""
+    torch.set_num_threads(1)
+    clocks = np.zeros((2, 2))
+    apart = 0.0
+    for seed in range(job.seeds):
+        began = now()
+        with plain_kernels():
+            losses = np.reshape(plain(config, seed, data)[0], (job.epochs, -1)).mean(axis=1)
+        between = now()
+        history = loop.fit(config, seed, data, folder / f"{seed}.npz").history
+        clocks += [between - began, now() - between]
+        apart = max(apart, float(np.abs(losses - [epoch["loss"] for epoch in history]).max()))
+    (plain_s, plain_core_s), (_, package_core_s) = (clocks / job.epochs).round(3).tolist()
+    found = {"plain_1_thread_s": plain_s, "plain_core_s": plain_core_s, "package_core_s": package_core_s}
+    return found | {"ratio_core": round(plain_core_s / package_core_s, 2)}, apart
+
+
+def now() -> np.ndarray:
+    """Seconds on the wall, and seconds of cores that this process had."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def fastest_plain(each: dict[str, float]) -> float:
+    return min(each["plain_1_thread_s"], each["plain_all_cores_s"])
 
 
 def warm() -> None:
-    """Import what training imports, once a process."""
+    """Import what training imports and choose kernels, once a process."""
     torch.set_num_threads(1)
-    network = models.get("downup").Network()
-    network(torch.randn(1, 500, SIZE)).sum().backward()
-    time.sleep(0.2)
+    run._bar("nothing", False)()
+    for network in (loop.build(Config(network=name, arguments={"size": SIZE})) for name in ("dilated", "downup")):
+        network(torch.randn(1, 500, SIZE)).sum().backward()
+    # Long enough for every process to have one of these.
+    time.sleep(1.0)
 
 
 def train(processes: Any, job: Job, data: Dataset, folder: Path, names: list[str]) -> None:
@@ -206,34 +244,26 @@ def train(processes: Any, job: Job, data: Dataset, folder: Path, names: list[str
         raise SystemExit(f"failed: {failed}")
 
 
-def difference(job: Job, data: Dataset, folder: Path) -> float:
-    """Between the mean losses of an epoch, over all networks, targets and epochs of seed 0."""
-    largest = 0.0
-    for name, config in configs(job).items():
-        with plain_kernels():
-            losses = np.reshape(plain(config, 0, data)[0], (job.epochs, -1)).mean(axis=1)
-        history = loop.start(config, 0, folder / "all" / name / "seed-0" / "checkpoint.npz").history
-        largest = max(largest, float(np.abs(losses - [each["loss"] for each in history]).max()))
-    return largest
-
-
 def recurrent(job: Job, data: Dataset) -> dict[str, Any]:
-    """The BLSTM of as many parameters as the down/up network of width 32, one seed, all cores, the plain loop."""
+    """The BLSTM of as many parameters as the down/up network of width 32, one seed, one thread, the plain loop."""
     config = dataclasses.replace(configs(job)["downup arousal"], epochs=1)
     wanted = parameters(config)
     widths = {w: parameters(of_width(config, w)) for w in range(8, 64)}
     width = min(widths, key=lambda w: abs(widths[w] - wanted))
-    torch.set_num_threads(CORES)
-    convolutional = seconds(lambda: plain(config, 0, data))
-    slow = seconds(lambda: plain(of_width(config, width), 0, data))
+    torch.set_num_threads(1)
+    began = now()
+    plain(config, 0, data)
+    between = now()
+    plain(of_width(config, width), 0, data)
+    convolutional, slow = between - began, now() - between
     found = {
         "parameters": {"downup": wanted, "blstm": widths[width]},
-        "downup_s": round(convolutional, 3),
-        "blstm_s": round(slow, 3),
-        "ratio": round(slow / convolutional, 1),
+        "downup_core_s": round(float(convolutional[1]), 3),
+        "blstm_core_s": round(float(slow[1]), 3),
+        "ratio": round(float(slow[1] / convolutional[1]), 1),
     }
-    print(f"one seed, an epoch: down/up ({wanted} parameters) {convolutional:.2f} s, BLSTM of width {width}")
-    print(f"({widths[width]} parameters) {slow:.2f} s, {found['ratio']} times as long\n")
+    print(f"one seed, an epoch, core seconds, plain loop: down/up ({wanted} parameters) {convolutional[1]:.2f}, BLSTM")
+    print(f"of width {width} ({widths[width]} parameters) {slow[1]:.2f}, {found['ratio']} times as long\n", flush=True)
     return found
 
 
@@ -257,7 +287,7 @@ def peaks() -> dict[str, float]:
     return found
 
 
-def bound(job: Job, data: Dataset, peak: dict[str, float], networks: dict[str, Any]) -> dict[str, Any]:
+def bound(job: Job, peak: dict[str, float], networks: dict[str, Any]) -> dict[str, Any]:
     """Least time of an epoch of all seeds by operations and by bytes, and how far the package is from it."""
     torch.set_num_threads(1)
     found = {}
@@ -322,8 +352,10 @@ def single_filter(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
     for turn in range(job.repeats):
         for length, times in taken.items():
             config = dataclasses.replace(base, arguments={"size": SIZE, "filter_frames": length})
-            done = loop.fit(config, 0, data, folder / f"filter-{length}-{turn}.npz")
-            times.append([epoch["seconds"] for epoch in done.history])
+            clock = [time.process_time()]
+            told = functools.partial(lambda clock, _: clock.append(time.process_time()), clock)
+            loop.fit(config, 0, data, folder / f"filter-{length}-{turn}.npz", told)
+            times.append(np.diff(clock).tolist())
     first, later = (
         {n: statistics.median(of(times) for times in runs) for n, runs in taken.items()}
         for of in (lambda times: times[0], lambda times: statistics.median(times[1:]))
@@ -334,27 +366,32 @@ def single_filter(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
         "ratio": round(later[2048] / later[2], 2),
         "ratio_first_epoch": round(first[2048] / first[2], 2),
     }
-    print(f"single filter: an epoch {1e3 * later[2]:.0f} ms with 2 frames, {1e3 * later[2048]:.0f} ms with 2,048")
+    print(
+        f"single filter, core time of an epoch: {1e3 * later[2]:.0f} ms with 2 frames, {1e3 * later[2048]:.0f} with 2,048"
+    )
     print(f"  ({found['ratio']} times; {found['ratio_first_epoch']} times in the first epoch)\n")
     return found
 
 
 def display(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
     """What progress bar, records and checkpoints cost over the bare loop, turn by turn."""
+    torch.set_num_threads(1)
     found = {}
     for name in ("downup arousal", "downup valence"):
-        config = dataclasses.replace(configs(job)[name], epochs=3)
-        ratios = []
+        config, ratios = dataclasses.replace(configs(job)[name], epochs=3), []
         for turn in range(job.repeats):
-            with mock.patch.object(loop, "_save", lambda *given: None):
-                bare = seconds(lambda config=config: loop.fit(config, 0, data, Path(folder, "none")))
             task = run.Job(config, folder / f"display {name} {turn}", {}, "cpu")
+            began = now()
+            with mock.patch.object(loop, "_save"):
+                loop.fit(config, 0, data, Path(folder, "none"))
+            between = now()
             with contextlib.redirect_stderr(io.StringIO()):
-                shown = seconds(lambda task=task: run._run(task, 0, data, 0))
-            ratios.append(shown / bare)
-        found[name] = {"ratios": [round(r, 3) for r in ratios], "median": round(statistics.median(ratios), 3)}
-        print(f"{name}: with bar, record and checkpoints {found[name]['median']} times the bare loop, turn by turn")
-        print(f"  {' '.join(f'{ratio:.3f}' for ratio in ratios)}")
+                run._run(task, 0, data, 0)
+            ratios.append((now() - between) / (between - began))
+        wall, core = np.round(ratios, 3).T.tolist()
+        found[name] = {"wall": wall, "core": core, "median_core": statistics.median(core)}
+        found[name]["median_wall"] = statistics.median(wall)
+        print(f"{name}: with bar, record and checkpoints, times the bare loop: {found[name]}", flush=True)
     print()
     return found
 
@@ -370,10 +407,9 @@ def knobs(job: Job) -> dict[str, dict[str, float | None]]:
             ccc_loss(call(features).float(), gold).backward()
 
         found[f"{name}: forward and backward"] = {
-            "channels last": typical(lambda: step(network)),
-            "as layers stand": typical(lambda: as_they_stand(step, network)),
-            "bf16": typical(lambda: step(in_bf16(network))),
-            "compiled": compiled(step, network),
+            "channels last": typical(functools.partial(step, network)),
+            "as layers stand": typical(functools.partial(as_they_stand, step, network)),
+            "bf16": typical(functools.partial(step, in_bf16(network))),
         }
         found[f"{name}: Adam"] = adams(network)
     rows = np.random.default_rng(0).normal(size=(job.frames, SIZE)).astype(np.float32)
@@ -401,17 +437,6 @@ def in_bf16(network: Any) -> Callable[[torch.Tensor], torch.Tensor]:
             return network(features)
 
     return call
-
-
-def compiled(step: Callable[[Any], None], network: Any) -> float | None:
-    """None where the machine has no compiler."""
-    try:
-        call = torch.compile(network)
-        step(call)
-        return typical(lambda: step(call))
-    except Exception as error:
-        print(f"torch.compile: {type(error).__name__}")
-        return None
 
 
 def adams(network: Any) -> dict[str, float | None]:

@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from emotrace import corpora
-from emotrace.experiments import gold_tables
+from emotrace.experiments import gold_tables, training_tables
 
 TARGETS = ("arousal", "valence")
-DOCUMENTS = ("README.md", "docs/results.md", "docs/corpora.md", "docs/gold-standard.md", "docs/streaming.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/results.md",
+    "docs/corpora.md",
+    "docs/gold-standard.md",
+    "docs/streaming.md",
+    "docs/training.md",
+)
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -196,17 +203,21 @@ def live_speed(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-_TABLES = {
-    "corpora": readers,
-    "shipped": shipped,
-    "roughness": roughness,
-    "provenance": provenance,
-    "speed": speed,
-    "look_ahead": look_ahead,
-    "live_start": live_start,
-    "live_scores": live_scores,
-    "live_speed": live_speed,
-} | gold_tables.TABLES
+_TABLES = (
+    {
+        "corpora": readers,
+        "shipped": shipped,
+        "roughness": roughness,
+        "provenance": provenance,
+        "speed": speed,
+        "look_ahead": look_ahead,
+        "live_start": live_start,
+        "live_scores": live_scores,
+        "live_speed": live_speed,
+    }
+    | gold_tables.TABLES
+    | training_tables.TABLES
+)
 
 
 def render(text: str, results: Mapping[str, Any]) -> str:
