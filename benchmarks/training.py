@@ -31,7 +31,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from emotrace import metrics, models
+from emotrace import metrics
 from emotrace.features.normalisation import Normalisation
 from emotrace.models import dilated, downup
 from emotrace.training import batched, batches, loop, run
@@ -51,7 +51,7 @@ class Job:
     frames: int = 7500
     seeds: int = 5
     epochs: int = 2
-    repeats: int = 5
+    repeats: int = 3
 
 
 def main() -> None:
@@ -59,21 +59,17 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a small job that shows that all of it runs; writes nothing"
     )
-    job = Job(3, 800, 2, 1, 2) if parser.parse_args().quick else Job()
+    parser.add_argument("--seeds", type=int, default=5, help="fewer where time is short (5)")
+    parser.add_argument("--epochs", type=int, default=2, help="of every seed (2)")
+    arguments = parser.parse_args()
+    job = Job(3, 800, 2, 1, 2) if arguments.quick else Job(seeds=arguments.seeds, epochs=arguments.epochs)
+    figures: dict[str, Any] = {"job": dataclasses.asdict(job), "load": [round(each, 1) for each in os.getloadavg()]}
     with tempfile.TemporaryDirectory() as folder:
         data = made(Path(folder), job)
-        peak = peaks()
-        figures: dict[str, Any] = {"job": dataclasses.asdict(job), "peak": peak}
-        figures["networks"] = throughput(job, data, Path(folder))
-        figures["recurrent"] = recurrent(job, data)
-        figures["bound"] = bound(job, peak, figures["networks"]["by network"])
-        figures["single_filter"] = single_filter(job, data, Path(folder))
-        figures["display"] = display(job, data, Path(folder))
-        figures["knobs_ms"] = knobs(job)
-        figures["cuda"] = on_cuda(job, data, Path(folder)) if torch.cuda.is_available() else "no such device; not run"
-        print(f"CUDA: {figures['cuda']}")
-    if job == Job():
-        record.write("training", figures)
+        for name, part in PARTS.items():
+            figures[name] = part(job, data, Path(folder), figures)
+            if not arguments.quick:
+                record.write("training", figures)
 
 
 def made(folder: Path, job: Job) -> Dataset:
@@ -149,51 +145,44 @@ def plain_kernels() -> Iterator[None]:
         yield
 
 
-def throughput(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
-    """Five seeds of each network and target: the plain loop, processes of one thread each, one batched network."""
-    found: dict[str, Any] = {}
+def throughput(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
+    """All seeds of each network and target: the plain loop, processes of one thread each, one batched network."""
     with joblib.Parallel(n_jobs=CORES) as processes:
         processes(joblib.delayed(warm)() for _ in range(2 * CORES))
-        print(f"seconds an epoch of {job.seeds} seeds, {CORES} cores; ratio to the faster plain loop;")
-        print("core seconds of plain loop and package, one thread each, seed by seed in turns")
-        print(
-            f"{'':16}{'1 thread':>9}{f'{CORES} threads':>10}{'processes':>10}{'ratio':>7}{'together':>9}{'ratio':>7}",
-            end="",
-        )
-        print(f"{'cores: plain':>13}{'package':>9}{'ratio':>7}")
-        for name in configs(job):
-            found[name] = each = one_network(name, job, data, folder, processes)
-            print(f"{name:16}{each['plain_1_thread_s']:9.2f}{each['plain_all_cores_s']:10.2f}", end="")
-            print(
-                f"{each['processes_s']:10.2f}{each['ratio']:7.2f}{each['together_s']:9.2f}{each['ratio_together']:7.2f}",
-                end="",
-            )
-            print(f"{each['plain_core_s']:13.2f}{each['package_core_s']:9.2f}{each['ratio_core']:7.2f}", flush=True)
-        spread = seconds(lambda: train(processes, job, data, folder / "all", list(configs(job)))) / job.epochs
-    reference = sum(fastest_plain(each) for each in found.values())
-    pool = {"plain_s": round(reference, 3), "processes_s": round(spread, 3), "ratio": round(reference / spread, 2)}
-    print(f"all of them in one pool of processes: {spread:.2f} s, {pool['ratio']} times as fast as the plain loops")
+        found = {name: one_network(name, job, data, folder, processes) for name in configs(job)}
+        spread, core = train(processes, job, data, folder / "all", list(configs(job)))
+    reference, busy = (sum(each[f"plain_1_thread_{clock}"] for each in found.values()) for clock in ("s", "core_s"))
+    pool = {"plain_s": reference, "plain_core_s": busy, "processes_s": spread, "processes_core_s": core}
+    pool |= {"ratio": reference / spread, "ratio_core": busy / core}
+    pool = {key: round(value, 3) for key, value in pool.items()}
+    print(f"all networks and targets in one pool of processes: {pool}")
     apart = max(each["largest_difference"] for each in found.values())
     print(f"largest difference of an epoch's loss, package to plain loop: {apart:.1e}\n", flush=True)
     return {"by network": found, "all in one pool": pool}
 
 
 def one_network(name: str, job: Job, data: Dataset, folder: Path, processes: Any) -> dict[str, float]:
-    """Seconds an epoch of all seeds, all ways after one another."""
+    """Seconds an epoch of all seeds, on the wall and of cores, all ways after one another."""
     config = configs(job)[name]
-    paths = {seed: folder / f"together {name}" / f"{seed}.npz" for seed in range(job.seeds)}
     each, apart = in_turns(config, job, data, folder / f"turns {name}")
-    # One epoch of one seed for all: threads that wait for a core which something else has take very long.
-    torch.set_num_threads(CORES)
-    with plain_kernels():
-        short = dataclasses.replace(config, epochs=1)
-        taken = {"plain_all_cores_s": job.epochs * job.seeds * seconds(lambda: plain(short, 0, data))}
+    if os.getloadavg()[0] < CORES:
+        # Threads that wait for a core which something else has take very long: on a busy machine this says nothing.
+        torch.set_num_threads(CORES)
+        with plain_kernels():
+            each["plain_all_cores_s"] = job.seeds * seconds(lambda: plain(config, 0, data)) / job.epochs
     torch.set_num_threads(1)
-    taken["processes_s"] = seconds(lambda: train(processes, job, data, folder / f"alone {name}", [name]))
-    taken["together_s"] = seconds(lambda: batched.fit(config, paths, data))
-    each |= {what: round(value / job.epochs, 3) for what, value in taken.items()}
-    each["ratio"] = round(fastest_plain(each) / each["processes_s"], 2)
-    each["ratio_together"] = round(fastest_plain(each) / each["together_s"], 2)
+    each["processes_s"], each["processes_core_s"] = train(processes, job, data, folder / f"alone {name}", [name])
+    began = now()
+    batched.fit(config, {seed: folder / f"together {name}" / f"{seed}.npz" for seed in range(job.seeds)}, data)
+    each["together_s"], each["together_core_s"] = ((now() - began) / job.epochs).tolist()
+    plain_s = min(each["plain_1_thread_s"], each.get("plain_all_cores_s", np.inf))
+    each |= {
+        "ratio": plain_s / each["processes_s"],
+        "ratio_core": each["plain_1_thread_core_s"] / each["package_core_s"],
+    }
+    each["ratio_together_core"] = each["plain_1_thread_core_s"] / each["together_core_s"]
+    each = {key: round(value, 3) for key, value in each.items()}
+    print(f"{name}, seconds an epoch of {job.seeds} seeds: {each}", flush=True)
     return each | {"largest_difference": apart}
 
 
@@ -210,18 +199,13 @@ def in_turns(config: Config, job: Job, data: Dataset, folder: Path) -> tuple[dic
         history = loop.fit(config, seed, data, folder / f"{seed}.npz").history
         clocks += [between - began, now() - between]
         apart = max(apart, float(np.abs(losses - [epoch["loss"] for epoch in history]).max()))
-    (plain_s, plain_core_s), (_, package_core_s) = (clocks / job.epochs).round(3).tolist()
-    found = {"plain_1_thread_s": plain_s, "plain_core_s": plain_core_s, "package_core_s": package_core_s}
-    return found | {"ratio_core": round(plain_core_s / package_core_s, 2)}, apart
+    (plain_s, plain_core_s), (_, package_core_s) = (clocks / job.epochs).tolist()
+    return {"plain_1_thread_s": plain_s, "plain_1_thread_core_s": plain_core_s, "package_core_s": package_core_s}, apart
 
 
 def now() -> np.ndarray:
     """Seconds on the wall, and seconds of cores that this process had."""
     return np.array([time.perf_counter(), time.process_time()])
-
-
-def fastest_plain(each: dict[str, float]) -> float:
-    return min(each["plain_1_thread_s"], each["plain_all_cores_s"])
 
 
 def warm() -> None:
@@ -234,17 +218,25 @@ def warm() -> None:
     time.sleep(1.0)
 
 
-def train(processes: Any, job: Job, data: Dataset, folder: Path, names: list[str]) -> None:
-    """What `emotrace train --jobs` does once features are there."""
+def train(processes: Any, job: Job, data: Dataset, folder: Path, names: list[str]) -> tuple[float, float]:
+    """What `emotrace train --jobs` does once features are there; seconds an epoch of all, on the wall and of cores."""
     tasks = [
         (run.Job(configs(job)[name], folder / name, {}, "cpu"), seed) for name in names for seed in range(job.seeds)
     ]
-    failed = processes(joblib.delayed(run._run)(task, seed, data, None) for task, seed in tasks)
-    if any(failed):
-        raise SystemExit(f"failed: {failed}")
+    began = time.perf_counter()
+    taken = processes(joblib.delayed(timed)(task, seed, data) for task, seed in tasks)
+    return (time.perf_counter() - began) / job.epochs, sum(taken) / job.epochs
 
 
-def recurrent(job: Job, data: Dataset) -> dict[str, Any]:
+def timed(task: run.Job, seed: int, data: Dataset) -> float:
+    """Core seconds of a run."""
+    began = time.process_time()
+    if failed := run._run(task, seed, data, None):
+        raise SystemExit(failed)
+    return time.process_time() - began
+
+
+def recurrent(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
     """The BLSTM of as many parameters as the down/up network of width 32, one seed, one thread, the plain loop."""
     config = dataclasses.replace(configs(job)["downup arousal"], epochs=1)
     wanted = parameters(config)
@@ -275,28 +267,35 @@ def parameters(config: Config) -> int:
     return sum(p.numel() for p in loop.build(config).parameters())
 
 
-def peaks() -> dict[str, float]:
-    """What the machine can do: products of large matrices and copies of what fits no cache, all cores."""
-    torch.set_num_threads(CORES)
-    one, other = torch.randn(2, 2048, 2048)
+def peaks(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, float]:
+    """What a core can do in a second that it is ours: products of large matrices and copies of what fits no cache."""
+    torch.set_num_threads(1)
+    one, other = torch.randn(2, 1536, 1536)
     source, target = torch.zeros(2, 32 << 20)
-    product = min(seconds(lambda: one @ other) for _ in range(7))
-    copy = min(seconds(lambda: target.copy_(source)) for _ in range(7))
-    found = {"gflops": round(2 * 2048**3 / product / 1e9, 1), "gbytes": round(2 * source.nbytes / copy / 1e9, 1)}
-    print(f"peak, {CORES} cores: {found['gflops']} Gflop/s of matrix products, {found['gbytes']} GB/s copied\n")
+    product = min(core_seconds(lambda: one @ other) for _ in range(9))
+    copy = min(core_seconds(lambda: target.copy_(source)) for _ in range(9))
+    found = {"gflops": round(2 * 1536**3 / product / 1e9, 1), "gbytes": round(2 * source.nbytes / copy / 1e9, 1)}
+    print(f"peak of a core: {found['gflops']} Gflop/s of matrix products, {found['gbytes']} GB/s copied\n", flush=True)
     return found
 
 
-def bound(job: Job, peak: dict[str, float], networks: dict[str, Any]) -> dict[str, Any]:
-    """Least time of an epoch of all seeds by operations and by bytes, and how far the package is from it."""
+def core_seconds(call: Callable[[], object]) -> float:
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def bound(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
+    """Least core seconds of an epoch of all seeds by operations and by bytes, and how far the package is from them."""
     torch.set_num_threads(1)
     found = {}
+    peak, networks = figures["peak"], figures["networks"]["by network"]
     for name, config in configs(job).items():
         gflop, gbytes = demand(config, job)
         runs = job.seeds * job.recordings
         by_operations, by_bytes = (runs * each for each in (gflop / peak["gflops"], gbytes / peak["gbytes"]))
         binding = "operations" if by_operations > by_bytes else "bytes"
-        times = networks[name]["processes_s"] / max(by_operations, by_bytes)
+        times = networks[name]["package_core_s"] / max(by_operations, by_bytes)
         found[name] = {
             "gflop": round(runs * gflop, 1),
             "gbyte": round(runs * gbytes, 1),
@@ -344,7 +343,7 @@ class Traffic(TorchDispatchMode):
         return out
 
 
-def single_filter(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
+def single_filter(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
     """Filters of 2 and of 2,048 frames, one seed, one thread, in turns; the first epoch is the one that transforms."""
     torch.set_num_threads(1)
     base = dataclasses.replace(configs(job)["downup arousal"], network="single_filter", epochs=5, patience=9)
@@ -367,18 +366,18 @@ def single_filter(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
         "ratio_first_epoch": round(first[2048] / first[2], 2),
     }
     print(
-        f"single filter, core time of an epoch: {1e3 * later[2]:.0f} ms with 2 frames, {1e3 * later[2048]:.0f} with 2,048"
+        f"single filter, core time an epoch: {1e3 * later[2]:.0f} ms of 2, {1e3 * later[2048]:.0f} ms of 2,048 frames"
     )
     print(f"  ({found['ratio']} times; {found['ratio_first_epoch']} times in the first epoch)\n")
     return found
 
 
-def display(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
+def display(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
     """What progress bar, records and checkpoints cost over the bare loop, turn by turn."""
     torch.set_num_threads(1)
     found = {}
     for name in ("downup arousal", "downup valence"):
-        config, ratios = dataclasses.replace(configs(job)[name], epochs=3), []
+        config, ratios = dataclasses.replace(configs(job)[name], epochs=2), []
         for turn in range(job.repeats):
             task = run.Job(config, folder / f"display {name} {turn}", {}, "cpu")
             began = now()
@@ -396,8 +395,8 @@ def display(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
     return found
 
 
-def knobs(job: Job) -> dict[str, dict[str, float | None]]:
-    """Milliseconds of one step's parts, each way to do it, one thread: what is kept and what is not."""
+def knobs(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Core milliseconds of one step's parts, each way to do it, one thread: what is kept and what is not."""
     torch.set_num_threads(1)
     found: dict[str, dict[str, float | None]] = {}
     for name, config in {k: v for k, v in configs(job).items() if k != "dilated valence"}.items():
@@ -419,7 +418,7 @@ def knobs(job: Job) -> dict[str, dict[str, float | None]]:
         "normalised anew": typical(lambda: example.normalised(Normalisation())),
         "kept": typical(lambda: inputs.features(example)),
     }
-    print("milliseconds, one thread:")
+    print("core milliseconds, one thread:")
     for name, ways in found.items():
         print(f"  {name}: {', '.join(f'{way} {taken}' for way, taken in ways.items())}")
     print()
@@ -460,11 +459,14 @@ def adams(network: Any) -> dict[str, float | None]:
 
 def typical(call: Callable[[], object], runs: int = 7) -> float:
     call()
-    return round(1e3 * statistics.median(seconds(call) for _ in range(runs)), 3)
+    return round(1e3 * statistics.median(core_seconds(call) for _ in range(runs)), 3)
 
 
-def on_cuda(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
+def on_cuda(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, Any] | str:
     """Five seeds one after the other and at once, on a graphics processor, and the whole table of one network."""
+    if not torch.cuda.is_available():
+        print("CUDA: no such device; not run")
+        return "no such device; not run"
     found = {}
     for name, config in configs(job).items():
         paths = functools.partial(
@@ -483,6 +485,18 @@ def on_cuda(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
             "table_of_100_epochs_s": round(whole, 1),
         }
     return found
+
+
+PARTS: dict[str, Callable[[Job, Dataset, Path, dict[str, Any]], Any]] = {
+    "peak": peaks,
+    "networks": throughput,
+    "bound": bound,
+    "single_filter": single_filter,
+    "recurrent": recurrent,
+    "display": display,
+    "knobs_ms": knobs,
+    "cuda": on_cuda,
+}
 
 
 def seconds(call: Callable[[], object]) -> float:
