@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from emotrace import corpora
-from emotrace.experiments import gold_tables, speed_tables
+from emotrace.experiments import gold_tables, speed_tables, training_tables
 
 TARGETS = ("arousal", "valence")
 DOCUMENTS = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("results", "corpora", "gold-standard", "streaming", "long-recordings", "web")),
+    *(
+        f"docs/{name}.md"
+        for name in ("results", "corpora", "gold-standard", "streaming", "long-recordings", "web", "training")
+    ),
 )
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -178,6 +181,7 @@ _TABLES = (
     }
     | gold_tables.TABLES
     | speed_tables.TABLES
+    | training_tables.TABLES
 )
 
 

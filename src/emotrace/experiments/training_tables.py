@@ -1,0 +1,55 @@
+"""The tables on the speed of training, from ``benchmarks/results/training.json``."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Results = Mapping[str, Any]
+
+
+def training_speed(results: Results) -> list[str]:
+    """Training beside a plain PyTorch loop, by network and target."""
+    result = results["training"]
+    job, networks = result["job"], result["networks"]
+    lines = [
+        f"| an epoch of {job['seeds']} seeds, {job['recordings']} recordings of {job['frames']:,} frames to train on and "
+        "as many to choose on | plain loop | package | ratio | all seeds at once | least by operations | by bytes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, each in networks["by network"].items():
+        floor = result["bound"][name]
+        lines.append(
+            f"| {name}, core seconds | {each['plain_1_thread_core_s']:.2f} | {each['package_core_s']:.2f} "
+            f"| {each['ratio_core']:.2f} | {each['together_core_s']:.2f} | {floor['floor_by_operations_s']:.2f} "
+            f"| {floor['floor_by_bytes_s']:.2f} |"
+        )
+    pool = networks["all in one pool"]
+    wall = f"{pool['plain_s']:.1f} | {pool['processes_s']:.1f} | {pool['ratio']:.2f}"
+    return [*lines, f"| all four, one process and {result['machine']['cores']}, seconds on the wall | {wall} | | | |"]
+
+
+def training_others(results: Results) -> list[str]:
+    """The recurrent network, the long filter, and what the display costs."""
+    result = results["training"]
+    recurrent, single, shown = result["recurrent"], result["single_filter"], result["display"]
+    lines = ["| | |", "|---|---|"]
+    lines.append(
+        f"| the BLSTM of {recurrent['parameters']['blstm']:,} parameters beside down/up of "
+        f"{recurrent['parameters']['downup']:,}, plain loop, core seconds an epoch | "
+        f"{recurrent['blstm_core_s']:.2f} s and {recurrent['downup_core_s']:.2f} s: {recurrent['ratio']} times |"
+    )
+    lines.append(
+        f"| single filter of 2,048 frames beside 2, core seconds an epoch | {single['epoch_s']['2048']:.3f} s and "
+        f"{single['epoch_s']['2']:.3f} s: {single['ratio']} times |"
+    )
+    for name, each in shown.items():
+        lines.append(
+            f"| bar, record and checkpoints beside the bare loop, {name} | core seconds {each['median_core']:.3f} "
+            f"times, wall {each['median_wall']:.3f} times (median of {len(each['core'])}) |"
+        )
+    return lines
+
+
+TABLES: dict[str, Callable[[Results], list[str]]] = {
+    "training_speed": training_speed,
+    "training_others": training_others,
+}
