@@ -13,6 +13,8 @@ from emotrace.systems import Choice, Range, Task, materials
 QUICK = {
     "dilated": {"arguments": {"layers": 3, "width": 4}, "epochs": 2},
     "downup": {"arguments": {"layers": 2, "width": 4}, "epochs": 2},
+    "avec2016": {"window_s": 2.0, "search_step_frames": 2},
+    "ridge": {"windows_s": [0.2, 1.0, 2.0, 5.0]},
 }
 """Settings that make a system small enough to be fitted in a test."""
 
