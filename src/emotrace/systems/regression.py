@@ -43,6 +43,11 @@ def delay_s(target: str, setting: float | None) -> float:
     return _CHOSEN_DELAY_S.get(target, 2.8) if setting is None else setting
 
 
+def delays_between(low_s: float, high_s: float) -> list[float]:
+    """Those of AVEC 2016's grid from one to the other, or the first where none is."""
+    return [late_s for late_s in DELAYS_S if low_s <= late_s <= high_s] or [low_s]
+
+
 @dataclass(frozen=True)
 class FrontEnd:
     """Features as a front end gives them."""
@@ -115,6 +120,7 @@ def fit_svr(
     delays_s: Sequence[float],
     costs: Sequence[float] = COSTS,
     epsilon: float = 0.1,
+    step_frames: int = 1,
     search_step_frames: int = 1,
 ) -> Weighted:
     """The linear SVR of the best development CCC over representations, delays and C, with its chain.
@@ -125,37 +131,45 @@ def fit_svr(
         delays_s: delays to choose from.
         costs: C to choose from.
         epsilon: half the width of the tube in which errors are free.
-        search_step_frames: the search learns from one in so many frames, C as many times as large, which leaves the
-            balance between loss and weights as it is; the SVR that is chosen learns from all frames.
+        step_frames: the SVR learns from one in so many frames, C as many times as large, which leaves the balance
+            between loss and weights as it is.
+        search_step_frames: the same while settings are searched; the SVR that is chosen is fitted again.
 
     Raises:
         CorpusError: the training or development part has no rated frame.
     """
     found: tuple[float, Weighted, float] | None = None
+    step = max(step_frames, search_step_frames)
     for represent in represents:
-        scale = Scale.of(represent(m) for m in task.train)
-        tables = [scale(represent(m)[::search_step_frames]).astype(np.float32) for m in task.train]
+        scale, tables = _scaled(task.train, represent, step)
         heard = [scale(represent(m)).astype(np.float32) for m in task.dev]
         for late_s in delays_s:
             delay = round(late_s / FRAME_S)
-            x, y = _rated(tables, [lag.shift_back(m.gold, delay)[::search_step_frames] for m in task.train])
+            x, y = _rated(tables, [lag.shift_back(m.gold, delay)[::step] for m in task.train])
             weights: Floats | None = None
             for cost in costs:
-                weights = svr(x, y, cost * search_step_frames, epsilon, weights)
-                score = _score(task.dev, [table @ weights[:-1] + weights[-1] for table in heard], delay)
-                if found is None or score > found[0]:
-                    found = score, Weighted(represent, scale, weights[:-1], float(weights[-1]), delay), cost
+                weights = svr(x, y, cost * step, epsilon, weights)
+                reached = _late_score(task.dev, [table @ weights[:-1] + weights[-1] for table in heard], delay)
+                if found is None or reached > found[0]:
+                    found = reached, Weighted(represent, scale, weights[:-1], float(weights[-1]), delay), cost
     assert found is not None, "nothing to choose from"
     _, chosen, cost = found
-    if search_step_frames > 1:
-        chosen = _on_all_frames(task, chosen, cost, epsilon)
+    if step > step_frames:
+        chosen = _refitted(task, chosen, cost, epsilon, step_frames)
     return chosen.with_chain(task.dev)
 
 
-def _on_all_frames(task: Any, chosen: Weighted, cost: float, epsilon: float) -> Weighted:
-    tables = [chosen.scale(chosen.represent(m)).astype(np.float32) for m in task.train]
-    x, y = _rated(tables, [lag.shift_back(m.gold, chosen.delay_frames) for m in task.train])
-    weights = svr(x, y, cost, epsilon, np.append(chosen.weights, chosen.bias))
+def _scaled(train: Sequence[Material], represent: Represent, step: int) -> tuple[Scale, list[NDArray[np.float32]]]:
+    """The scale of all frames, and one in so many of them, scaled."""
+    tables = [np.asarray(represent(m), np.float32) for m in train]
+    scale = Scale.of(tables)
+    return scale, [scale(table[::step]).astype(np.float32) for table in tables]
+
+
+def _refitted(task: Any, chosen: Weighted, cost: float, epsilon: float, step: int) -> Weighted:
+    tables = [chosen.scale(chosen.represent(m)[::step]).astype(np.float32) for m in task.train]
+    x, y = _rated(tables, [lag.shift_back(m.gold, chosen.delay_frames)[::step] for m in task.train])
+    weights = svr(x, y, cost * step, epsilon, np.append(chosen.weights, chosen.bias))
     return replace(chosen, weights=weights[:-1], bias=float(weights[-1]))
 
 
@@ -229,10 +243,10 @@ def fit_ridge(
         weights = np.column_stack(_ridges(squares, products, settings))
         outputs = [_with_ones(scale(represent(m))) @ weights for m in task.dev]
         for column, (number, _) in enumerate(settings):
-            score = _score(task.dev, [output[:, column] for output in outputs], delays[number])
-            if found is None or score > found[0]:
+            reached = _late_score(task.dev, [output[:, column] for output in outputs], delays[number])
+            if found is None or reached > found[0]:
                 *parts, bias = weights[:, column]
-                found = score, Weighted(represent, scale, np.array(parts), float(bias), delays[number])
+                found = reached, Weighted(represent, scale, np.array(parts), float(bias), delays[number])
     assert found is not None, "nothing to choose from"
     return found[1].with_chain(task.dev)
 
@@ -278,10 +292,12 @@ def _rated(tables: Sequence[NDArray[Any]], golds: Sequence[Floats]) -> tuple[NDA
     return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs])
 
 
-def _score(dev: Sequence[Material], outputs: Sequence[Floats], delay: int) -> float:
-    """The CCC on the joined development recordings once outputs are made later, centred and scaled."""
+def score(dev: Sequence[Material], traces: Sequence[Floats]) -> float:
+    """The CCC of traces of the joined development recordings once they are centred and scaled."""
     golds = [m.gold for m in dev]
-    late = [lag.shift_forward(output, delay) for output in outputs]
-    chain = Chain.fit(golds, late, median_frames=(), shift_frames=())
-    traces = [chain(trace) for trace in late]
-    return metrics.concatenated(metrics.ccc_avec2016, golds, traces, [m.rated for m in dev])
+    chain = Chain.fit(golds, traces, median_frames=(), shift_frames=())
+    return metrics.concatenated(metrics.ccc_avec2016, golds, [chain(trace) for trace in traces], [m.rated for m in dev])
+
+
+def _late_score(dev: Sequence[Material], outputs: Sequence[Floats], delay: int) -> float:
+    return score(dev, [lag.shift_forward(output, delay) for output in outputs])

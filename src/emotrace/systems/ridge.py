@@ -62,7 +62,5 @@ def fit(task: Task, settings: Settings) -> Predict:
     Raises:
         CorpusError: the corpus lacks what the front end needs, or ratings.
     """
-    low_s, high_s = settings.delays_s
-    delays_s = [late_s for late_s in regression.DELAYS_S if low_s <= late_s <= high_s] or [low_s]
     represent = Summed(settings.front_end, settings.windows_s, settings.normalise)
-    return regression.fit_ridge(task, [represent], delays_s)
+    return regression.fit_ridge(task, [represent], regression.delays_between(*settings.delays_s))

@@ -1,6 +1,7 @@
 """What systems make of the frames around a frame: statistics of windows, and frames side by side."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,7 +47,7 @@ def statistics(values: ArrayLike, windows_s: Sequence[float]) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def stacked(values: ArrayLike, offsets_s: Sequence[float]) -> Floats:
+def stacked(values: ArrayLike, offsets_s: Sequence[float]) -> NDArray[Any]:
     """The frames so many seconds later (or earlier, where negative) side by side; the ends are held.
 
     Args:
