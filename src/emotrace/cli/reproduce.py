@@ -1,11 +1,18 @@
 """`emotrace reproduce`: figures and tables."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from emotrace import running
 from emotrace.cli import options
+from emotrace.cli.failing import plain_warnings
+
+if TYPE_CHECKING:
+    from emotrace.experiments.study import Study
 
 
 @click.group()
@@ -64,3 +71,64 @@ def gold(root: Path, results: Path) -> None:
     from emotrace.experiments import gold
 
     gold.reproduce(root, results, click.echo)
+
+
+_QUICK_RESULTS = "quick-results"
+
+
+def _of_the_paper(command: Callable[..., None]) -> click.Command:
+    """A command with the options of all figures and tables of the paper, which it gets as one study."""
+
+    @functools.wraps(command)
+    def told(systems: str, results: Path | None, configs: Path | None, **options: Any) -> None:
+        from emotrace.experiments import study
+
+        only = tuple(name.strip() for name in systems.split(",") if name.strip())
+        results = results or (options["runs"] / _QUICK_RESULTS if options["quick"] else Path("experiments/results"))
+        with plain_warnings():
+            command(study.Study(only=only, results=results, configs=configs or study.CONFIGS, **options))
+
+    for option in reversed(_STUDY):
+        told = option(told)
+    return reproduce.command(name=command.__name__)(told)
+
+
+_STUDY = [
+    click.option("--corpus", required=True, metavar="NAME", help="A reader; emotrace corpora lists them."),
+    click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the corpus lies."),
+    click.option("--systems", default="", metavar="A,B", help="Only these; all there are by default."),
+    click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="Runs a system."),
+    click.option("--quick", is_flag=True, help="A reduced budget that shows that all runs; no result."),
+    click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at once, a core each."),
+    click.option(
+        "--backend", default="processes", show_default=True, type=click.Choice(running.BACKENDS), help="Of --jobs."
+    ),
+    click.option(
+        "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Runs and features."
+    ),
+    click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        help="For the JSON; experiments/results by default, quick-results in the runs' folder with --quick.",
+    ),
+    click.option("--configs", type=click.Path(path_type=Path), help="Tuned settings; the package's own by default."),
+]
+
+
+@_of_the_paper
+def table1(study: "Study") -> None:
+    """Arousal: every system, RMSE and CCC."""
+    _show_tables(study, "arousal")
+
+
+@_of_the_paper
+def table2(study: "Study") -> None:
+    """Valence: every system, RMSE and CCC."""
+    _show_tables(study, "valence")
+
+
+def _show_tables(study: "Study", target: str) -> None:
+    from emotrace.experiments import paper_tables, table
+
+    for made in table.reproduce(study, [target]).values():
+        click.echo("\n".join(paper_tables.table(made)))

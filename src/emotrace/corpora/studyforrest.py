@@ -56,7 +56,7 @@ def load(root: Path) -> list[Recording]:
     """
     root = Path(root)
     observers, features = root / "observers", root / "audio_features"
-    starts = _starts(root / "runs.csv")
+    starts = film_starts_s(root)
     recordings = []
     for audience in sorted(AUDIENCES):
         files = sorted(observers.glob(f"{audience}*.csv"))
@@ -76,8 +76,13 @@ def _runs(features: Path, audience: str) -> dict[str, Path]:
     return {path.name.removesuffix(".tsv.gz").partition("_")[2]: path for path in files}
 
 
-def _starts(path: Path) -> dict[str, float]:
-    table = delimited.read_table(path, header=("run", "film_start_s"))
+def film_starts_s(root: Path) -> dict[str, float]:
+    """Where in the film each run starts, `run-1 -> 0.0`, in seconds.
+
+    Raises:
+        CorpusError: runs.csv is missing or malformed.
+    """
+    table = delimited.read_table(Path(root) / "runs.csv", header=("run", "film_start_s"))
     return {
         f"run-{run}": float(at_s) for run, at_s in zip(table.text("run"), table.numbers("film_start_s"), strict=True)
     }

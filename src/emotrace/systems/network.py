@@ -1,7 +1,8 @@
 """What systems that are one network of :mod:`emotrace.models` share: settings, training, predicting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -66,8 +67,12 @@ def fit(network: str, task: Any, settings: Settings) -> Fitted:
         [_example(m, config) for m in task.dev],
         _rule(task.train, config),
     )
-    run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz")
+    run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz", partial(_report, task))
     return Fitted(config, run.best, data.rule)
+
+
+def _report(task: Any, epoch: Mapping[str, Any]) -> None:
+    task.report(epoch["epoch"], epoch["dev_ccc"])
 
 
 def _config(network: str, task: Any, settings: Settings) -> Config:
