@@ -13,6 +13,8 @@ from emotrace.systems import Choice, Range, Task, materials
 QUICK = {
     "dilated": {"arguments": {"layers": 3, "width": 4}, "epochs": 2},
     "downup": {"arguments": {"layers": 2, "width": 4}, "epochs": 2},
+    "blstm": {"arguments": {"layers": 1, "width": 4}, "epochs": 2},
+    "single_filter": {"arguments": {"filter_frames": 16}, "epochs": 2},
 }
 """Settings that make a system small enough to be fitted in a test."""
 
