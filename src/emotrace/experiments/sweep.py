@@ -155,7 +155,7 @@ def run(job: Job) -> None:
     """Do one run and leave its record; nothing where there is one."""
     if job.record is not None:
         return
-    with _one_thread():
+    with one_thread():
         _run(job)
 
 
@@ -230,7 +230,8 @@ def _digest_of_golds(fold: Fold, known: Mapping[str, Material]) -> str:
     return golds.hexdigest()
 
 
-def _one_thread() -> Any:
+def one_thread() -> Any:
+    """A context in which libraries use one thread; PyTorch keeps to it afterwards."""
     import torch
     from threadpoolctl import threadpool_limits
 

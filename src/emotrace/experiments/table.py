@@ -108,7 +108,7 @@ def _table(study: Study, target: str, plans: Mapping[str, Sequence[Job]], failed
         "design": design.statement,
         "recordings": {part: sorted({i for fold in design.folds for i in getattr(fold, part)}) for part in PARTS},
         "significance": f"sign flips of the difference of CCCs a recording, {part} part, averaged traces; Holm",
-        "test_scored": _scored(study, target, complete, plans),
+        "test_scored": _times_scored(study, target, complete, plans),
         "rows": rows,
     }
     return study.write(NUMBERS[target], NUMBERS[target], result)
@@ -138,22 +138,23 @@ def _scores(runs: Runs, part: str, known: Mapping[str, Material]) -> dict[str, A
     """Scores of the runs and of their mean trace; None for a part without labels."""
     if not runs.traces[part][0]:
         return None
-    each = [_scored_traces(traces, known) for traces in runs.traces[part]]
+    each = [scored(traces, known) for traces in runs.traces[part]]
     table = {key: [scores[key] for scores in each] for key in each[0]}
     return {
         "runs_mean": {key: float(np.mean(values)) for key, values in table.items()},
         "runs_sd": {key: float(np.std(values, ddof=1)) if len(values) > 1 else None for key, values in table.items()},
-        "averaged": _scored_traces(runs.averaged(part), known),
+        "averaged": scored(runs.averaged(part), known),
     }
 
 
-def _scored_traces(traces: Mapping[str, np.ndarray], known: Mapping[str, Material]) -> dict[str, float]:
+def scored(traces: Mapping[str, np.ndarray], known: Mapping[str, Material]) -> dict[str, float]:
+    """Scores of traces by recording; see :func:`emotrace.evaluation.scores`."""
     return evaluation.scores([known[name].gold for name in traces], list(traces.values()))
 
 
 def _group(runs: Runs, ids: Sequence[str], known: Mapping[str, Material]) -> dict[str, float]:
     averaged = runs.averaged("test")
-    return _scored_traces({name: averaged[name] for name in ids}, known)
+    return scored({name: averaged[name] for name in ids}, known)
 
 
 def _compared(runs: Mapping[str, Runs], known: Mapping[str, Material], part: str) -> dict[str, dict[str, float]]:
@@ -169,7 +170,7 @@ def _compared(runs: Mapping[str, Runs], known: Mapping[str, Material], part: str
     return significance.compared(scores, REFERENCE)
 
 
-def _scored(study: Study, target: str, complete: Mapping[str, Runs], plans: Mapping[str, Sequence[Job]]) -> int:
+def _times_scored(study: Study, target: str, complete: Mapping[str, Runs], plans: Mapping[str, Sequence[Job]]) -> int:
     """How many different sets of runs the test part has been scored with, this one included; kept beside the runs."""
     path = study.folder / "test-scored.json"
     seen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
