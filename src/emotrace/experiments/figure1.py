@@ -17,26 +17,29 @@ QUICK_FRAMES = (2, 32, 512)
 RUNS = 10
 
 
-def reproduce(study: Study, runs: int = RUNS) -> dict[str, Any]:
-    """Run what is missing and write ``figure1.json``.
+def plans(study: Study) -> dict[str, dict[int, list[Job]]]:
+    """The runs by target and length: ten seeds (paper), or as many as the study says."""
+    lengths = QUICK_FRAMES if study.quick else FRAMES
+    runs = study.seeds or RUNS
+    return {
+        target: {n: study.plan(SYSTEM, target, runs, {"arguments.filter_frames": n}) for n in lengths}
+        for target in study.targets
+    }
 
-    Args:
-        study: corpus and budget.
-        runs: seeds of each length (paper: 10).
+
+def reproduce(study: Study) -> dict[str, Any]:
+    """Run what is missing and write ``figure1.json``.
 
     Raises:
         ConfigError: there is no such system.
         EmotraceError: every run of a length failed.
     """
-    frames = QUICK_FRAMES if study.quick else FRAMES
-    plans = {
-        target: {n: study.plan(SYSTEM, target, runs, {"arguments.filter_frames": n}) for n in frames}
-        for target in study.targets
-    }
-    failed = study.run([job for each in plans.values() for jobs in each.values() for job in jobs])
-    targets = {target: _curve(study, target, each, failed) for target, each in plans.items()}
+    planned = plans(study)
+    failed = study.run([job for each in planned.values() for jobs in each.values() for job in jobs])
+    targets = {target: _curve(study, target, each, failed) for target, each in planned.items()}
+    frames = list(next(iter(planned.values())))
     result = {
-        "frames": list(frames),
+        "frames": frames,
         "seconds": [round(n * FRAME_S, 2) for n in frames],
         "design": study.design(study.targets[0]).statement,
         "part": "dev",

@@ -38,6 +38,7 @@ def reproduce(study: Study) -> dict[str, Any]:
     }
     result = {
         "part": "dev",
+        "titles": {name: systems.get(name).TITLE for name in study.names},
         "design": study.design(study.targets[0]).statement,
         "targets": {target: _target(study.known(target), each) for target, each in runs.items()},
     }
@@ -87,9 +88,3 @@ def liveliest(golds: Mapping[str, NDArray[np.float64]], frames: int) -> tuple[st
         if spread[place] > best[2]:
             best = (name, place, float(spread[place]))
     return best[:2]
-
-
-def titles(result: Mapping[str, Any]) -> dict[str, str]:
-    """What the systems of a result are called."""
-    names = {name for each in result["targets"].values() for name in each["roughness"]}
-    return {name: systems.get(name).TITLE for name in sorted(names)}

@@ -38,7 +38,7 @@ class Study:
         results: folder of result files; each corpus has one in it.
         configs: folder of tuned settings, ``LABEL/SYSTEM-TARGET.yaml``.
         only: the systems to compare; all there are where it is empty.
-        seeds: runs of a system that is seeded.
+        seeds: runs of a system that is seeded; None for the paper's number, five in tables and ten in figure 1.
         jobs: runs at once.
         backend: see :func:`emotrace.running.each`.
         quick: a reduced budget: few recordings, two seeds, two epochs; what comes out shows that all runs, and is not
@@ -52,7 +52,7 @@ class Study:
     results: Path
     configs: Path = CONFIGS
     only: tuple[str, ...] = ()
-    seeds: int = SEEDS
+    seeds: int | None = None
     jobs: int = 1
     backend: str = "processes"
     quick: bool = False
@@ -144,18 +144,29 @@ class Study:
         Args:
             system: its name.
             target: what is predicted.
-            seeds: how many, `Study.seeds` where not given.
+            seeds: how many; those of the study, or of the paper's tables, where not given.
             values: laid over its tuned settings.
         """
         settings = self.settings(system, target, values)
         make = sweep.plan(self.source(target), self.known(target), system, settings, self.folder)
-        wanted = min(seeds or self.seeds, QUICK_SEEDS) if self.quick else (seeds or self.seeds)
-        count = wanted if systems.get(system).SEEDED else 1
+        wanted = seeds or self.seeds or SEEDS
+        count = min(wanted, QUICK_SEEDS if self.quick else wanted) if systems.get(system).SEEDED else 1
         return [make(fold, seed) for fold in self.design(target).folds for seed in range(count)]
 
+    @cached_property
+    def failed(self) -> dict[Path, str]:
+        """What went wrong so far, by the run's folder."""
+        return {}
+
     def run(self, jobs: Sequence[Job]) -> dict[Path, str]:
-        """Do what is not done yet; see :func:`emotrace.experiments.sweep.sweep`."""
-        return sweep.sweep(jobs, self.jobs, self.backend, self.show)
+        """Do what is not done yet, and has not failed in this call; see :func:`emotrace.experiments.sweep.sweep`.
+
+        Returns:
+            What went wrong so far.
+        """
+        untried = [job for job in jobs if job.folder not in self.failed]
+        self.failed.update(sweep.sweep(untried, self.jobs, self.backend, self.show))
+        return self.failed
 
     def write(self, name: str, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Leave a result file, ``LABEL/NAME.json``, that says what made it."""

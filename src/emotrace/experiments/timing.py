@@ -5,6 +5,7 @@ networks take turns, an epoch each, in one process with one thread, so that what
 them alike; medians are told. The first round is not counted.
 """
 
+import bisect
 import shutil
 import statistics
 import tempfile
@@ -65,9 +66,13 @@ def reproduce(study: Study) -> dict[str, Any]:
 
 def as_large(name: str, size: int, aim: int) -> Config:
     """The network's configuration with the width that gives it about `aim` parameters."""
-    configs = [Config(network=name, arguments={"size": size, "width": width}, fit_all=True) for width in WIDTHS]
-    counts = ((abs(parameters(config) - aim), place) for place, config in enumerate(configs))
-    return configs[min(counts)[1]]
+
+    def wide(width: int) -> Config:
+        return Config(network=name, arguments={"size": size, "width": width}, fit_all=True)
+
+    over = bisect.bisect_left(WIDTHS, aim, key=lambda width: parameters(wide(width)))
+    near = [wide(width) for width in WIDTHS[max(over - 1, 0) : over + 1]]
+    return min(near, key=lambda config: abs(parameters(config) - aim))
 
 
 def parameters(config: Config) -> int:
