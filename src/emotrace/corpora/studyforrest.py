@@ -68,7 +68,7 @@ def survey(root: Path) -> Survey:
         CorpusError: there are no features, or runs.csv is missing or malformed.
     """
     root = Path(root)
-    starts = _starts(root / "runs.csv")
+    starts = film_starts_s(root)
     features = root / "audio_features"
     recordings: list[Recording] = []
     missing: dict[Path, str] = {}
@@ -100,8 +100,13 @@ def _unplaced(root: Path, run: str) -> str:
     return f"{root / 'runs.csv'}: no row for {run}; add the run and its start in the film"
 
 
-def _starts(path: Path) -> dict[str, float]:
-    table = delimited.read_table(path, header=("run", "film_start_s"))
+def film_starts_s(root: Path) -> dict[str, float]:
+    """Where in the film each run starts, `run-1 -> 0.0`, in seconds.
+
+    Raises:
+        CorpusError: runs.csv is missing or malformed.
+    """
+    table = delimited.read_table(Path(root) / "runs.csv", header=("run", "film_start_s"))
     return {
         f"run-{run}": float(at_s) for run, at_s in zip(table.text("run"), table.numbers("film_start_s"), strict=True)
     }

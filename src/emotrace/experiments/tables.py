@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from emotrace import corpora
-from emotrace.experiments import gold_tables, speed_tables, training_tables
+from emotrace.experiments import gold_tables, paper_tables, speed_tables, training_tables
 
 TARGETS = ("arousal", "valence")
 DOCUMENTS = (
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("results", "corpora", "gold-standard", "streaming", "long-recordings", "web", "training")
+        for name in ("results", "paper", "corpora", "gold-standard", "streaming", "long-recordings", "web", "training")
     ),
 )
 
@@ -45,15 +45,16 @@ class _NotMeasuredError(Exception):
 
 
 class _Results(dict[str, Any]):
-    """What result files hold, by their names."""
+    """What result files hold, by their names; those of a corpus as ``stitched/table1``."""
 
     def __missing__(self, stem: str) -> Any:
         raise _NotMeasuredError(stem)
 
 
 def _results(root: Path) -> _Results:
-    files = [*root.glob("experiments/results/*.json"), *root.glob("benchmarks/results/*.json")]
-    return _Results({path.stem: json.loads(path.read_text()) for path in files})
+    folders = (root / "experiments" / "results", root / "benchmarks" / "results")
+    files = {path.relative_to(folder): path for folder in folders for path in folder.rglob("*.json")}
+    return _Results({name.with_suffix("").as_posix(): json.loads(path.read_text()) for name, path in files.items()})
 
 
 def _score(row: str, result: Mapping[str, Any], target: str) -> str:
@@ -180,6 +181,7 @@ _TABLES = (
         "live_scores": live_scores,
     }
     | gold_tables.TABLES
+    | paper_tables.TABLES
     | speed_tables.TABLES
     | training_tables.TABLES
 )
