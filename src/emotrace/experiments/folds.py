@@ -106,7 +106,7 @@ def _by_run(root: Path, materials: Sequence[Material]) -> Design:
     if len(runs) < 3:
         raise CorpusError(f"{root}: {len(runs)} runs; a rotation needs at least three")
     folds = tuple(_fold(runs, k, spans) for k in range(len(runs)))
-    audiences = {each: tuple(m.id for m in materials if m.id.startswith(each)) for each in studyforrest.AUDIENCES}
+    audiences = {each: tuple(m.id for m in materials if m.id.startswith(each)) for each in studyforrest.OBSERVERS}
     statement = (
         f"Leave one run out, {len(runs)} folds: a run for testing, the next one for development, the others to learn "
         "from; both audiences of a run stay together, and film that runs share is not learned from."
