@@ -150,6 +150,13 @@ def test_a_table_that_is_missing_or_cut_off(root):
     assert [each.id for each in reader.survey(root).recordings] == [f"audio/{n}.wav" for n in ("anna", "bert", "dora")]
 
 
+@pytest.mark.parametrize("text", ["x\n", "file,arousal,valence\n"])
+def test_a_table_without_rows_does_not_pass_for_one(root, text):
+    (root / "db.whole.csv").write_text(text)
+    with pytest.raises(CorpusError, match=r"db.whole.csv: no rows below the header"):
+        reader.load(root)
+
+
 def test_without_any_table(root):
     for path in root.glob("db.*.csv"):
         path.unlink()

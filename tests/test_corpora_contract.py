@@ -260,6 +260,31 @@ class TestCheck:
         assert str(sound) in problems[1]
         assert done.stdout.count("\n") == 3
 
+    def test_a_sound_that_is_missing_is_told_from_a_damaged_one(self, root):
+        gone, damaged, *_ = sorted((root / "RECOLA-Audio-recordings").iterdir())
+        gone.unlink()
+        damaged.write_text("not a sound")
+        rows = {line.split()[0]: line for line in self.check(root).stdout.splitlines() if line.startswith("P")}
+        assert "missing" in rows[gone.stem]
+        assert "unreadable" in rows[damaged.stem]
+
+    def test_damaged_features_are_told(self, tmp_path):
+        root = trees.get("avec2016").make(tmp_path / "corpus")
+        path = root / "features_audio/arousal/test_1.arff"
+        path.write_text("@data\n")
+        done = CliRunner().invoke(main, ["check", "avec2016", str(root), "--problems-only"])
+        assert done.exit_code == 1
+        assert f"problem: {path}, line 1: not ARFF" in done.stdout
+
+    def test_what_no_recording_tells_is_in_the_json_of_the_whole(self, tmp_path):
+        root = trees.get("green").make(tmp_path / "corpus")
+        path = root / "TaskA/annotations_raw/TaskA_ann3.csv"
+        path.unlink()
+        done = CliRunner().invoke(main, ["check", "green", str(root), "--json", str(tmp_path / "found.json")])
+        assert done.exit_code == 1
+        (problem,) = json.loads((tmp_path / "found.json").read_text())["problems"]
+        assert problem.startswith(f"{path}: no such file")
+
     def test_another_folder(self, tmp_path):
         done = self.check(tmp_path)
         assert done.exit_code == 2

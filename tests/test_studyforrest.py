@@ -107,6 +107,8 @@ def test_missing_runs_observers_and_targets(root):
         studyforrest.load(root)
     with pytest.raises(CorpusError, match=r"runs.csv: no row for run-2"):
         studyforrest.survey(root).recordings[1].ratings("arousal")
+    with pytest.raises(CorpusError, match=r"ao1o01.csv: no such file, nor that of another observer"):
+        studyforrest.survey(root).recordings[0].ratings("arousal")
 
 
 def test_an_audience_may_be_left_out_as_a_whole(root):

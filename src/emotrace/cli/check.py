@@ -69,7 +69,8 @@ def _rows(report: "Report") -> list[tuple[str, ...]]:
 def _sound(report: "Report") -> str:
     sound = report.sound
     if sound is None:
-        return "none" if report.recording.audio is None else "unreadable"
+        path = report.recording.audio
+        return "none" if path is None else "unreadable" if path.is_file() else "missing"
     kind = f" {sound.rate_hz / 1000:g} kHz x{sound.channels}" if sound.rate_hz else ""
     return f"{sound.duration_s:.2f} s{kind}"
 

@@ -164,7 +164,10 @@ def _tables(root: Path, database: Any) -> tuple[dict[str, Any], dict[Path, str],
             reason = " ".join(str(error).split())
             faults.append(f"{stored[0]}: audformat cannot read this table ({reason}); save it again")
             continue
-        if table_id in database.tables:
+        if len(database[table_id].df) == 0:
+            # A file of rubbish is read as a table without rows.
+            faults.append(f"{stored[0]}: no rows below the header; save it again")
+        elif table_id in database.tables:
             tables[table_id] = database[table_id]
     return tables, missing, faults
 

@@ -113,16 +113,16 @@ def film_starts_s(root: Path) -> dict[str, float]:
 
 
 def _recording(root: Path, name: str, observers: list[Path], starts: Mapping[str, float]) -> Recording:
-    features, start_s = root / "audio_features" / f"{name}.tsv.gz", starts.get(_run(name))
+    features = root / "audio_features" / f"{name}.tsv.gz"
     return Recording(
         id=name,
         audio=None,
         partition=None,
         speaker=None,
         load_ratings=(
-            refusing(_unplaced(root, _run(name)))
-            if start_s is None
-            else partial(_load_ratings, features, observers, start_s)
+            partial(_load_ratings, features, observers, starts[_run(name)])
+            if _run(name) in starts
+            else refusing(_unplaced(root, _run(name)))
         ),
         unit_range=INFO.unit_range,
         load_features=partial(read_features, features),
@@ -135,8 +135,11 @@ def _load_ratings(features: Path, observers: list[Path], start_s: float, target:
     frames = sum(bool(line.strip()) for line in delimited.read_text(features).split("\n")) - 1
     if frames < 1:
         raise CorpusError(f"{features}: no rows below the header; {delimited.COPY_AGAIN}")
-    values = np.column_stack([read_observer(path, target, start_s, frames) for path in observers])
-    return Ratings(np.arange(frames) / INFO.label_rate_hz, values, tuple(path.stem for path in observers), target)
+    there = [path for path in observers if path.is_file()]  # a survey names the others
+    if not there:
+        raise CorpusError(f"{observers[0]}: no such file, nor that of another observer; {delimited.COPY_AGAIN}")
+    values = np.column_stack([read_observer(path, target, start_s, frames) for path in there])
+    return Ratings(np.arange(frames) / INFO.label_rate_hz, values, tuple(path.stem for path in there), target)
 
 
 def read_features(path: Path) -> NDArray[np.float64]:
