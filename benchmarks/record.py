@@ -1,8 +1,6 @@
 """A benchmark's figures as a file in ``benchmarks/results``, with what they were taken on."""
 
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +10,9 @@ RESULTS = Path(__file__).parent / "results"
 def write(name: str, figures: dict[str, Any]) -> None:
     """Write ``results/NAME.json``."""
     # Here and not above: a process that is timed starts from the memory of the one that starts it.
+    from emotrace.provenance import machine
     from emotrace.training.run import made_with
 
-    machine = {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()}
     RESULTS.mkdir(exist_ok=True)
-    note = {"command": f"python benchmarks/{name}.py", "machine": machine, "made_with": made_with(), **figures}
+    note = {"command": f"python benchmarks/{name}.py", "machine": machine(), "made_with": made_with(), **figures}
     (RESULTS / f"{name}.json").write_text(json.dumps(note, indent=1) + "\n")
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -91,6 +91,17 @@ def test_a_frame_rate_that_nobody_knows(root):
         affwild2.load(root)
 
 
+def test_the_sound_of_one_recording_alone_may_not_be_missing(root):
+    (root / "audio/8-30.wav").unlink()
+    with pytest.raises(CorpusError, match=r"no video or sound 8-30, though there are those of others"):
+        affwild2.load(root)
+    for path in (root / "videos").iterdir():
+        path.unlink()
+    (root / "frame_rates.csv").write_text("video,frames_per_second\n8-30,25\nvideo5,15\n1-30-640x480,30\n")
+    with pytest.raises(CorpusError, match=r"the frame rate of video5_left is not known"):
+        affwild2.load(root)
+
+
 def test_frame_rates_must_be_positive_numbers(root):
     (root / "frame_rates.csv").write_text("video,frames_per_second\n8-30,0\n")
     with pytest.raises(CorpusError, match=r"frame_rates.csv, line 2: frames_per_second must be positive"):

@@ -142,11 +142,19 @@ def test_schemes_without_limits_are_no_targets(root):
 def test_a_table_that_is_missing_or_cut_off(root):
     path = root / "db.turns.csv"
     path.write_text(path.read_text()[:60])
-    with pytest.raises(CorpusError, match=r"db.yaml: audformat cannot read this database"):
+    with pytest.raises(CorpusError, match=r"db.turns.csv: audformat cannot read this table"):
         reader.load(root)
     path.unlink()
-    with pytest.raises(CorpusError, match=r"db.yaml: audformat cannot read this database .*turns"):
+    with pytest.raises(CorpusError, match=r"db.turns.csv: no such file"):
         reader.load(root)
+    assert [each.id for each in reader.survey(root).recordings] == [f"audio/{n}.wav" for n in ("anna", "bert", "dora")]
+
+
+def test_without_any_table(root):
+    for path in root.glob("db.*.csv"):
+        path.unlink()
+    with pytest.raises(CorpusError, match=r"db.emotion.*.csv: no such file.* \(4 more"):
+        reader.survey(root)
 
 
 def test_a_file_in_two_partitions(root):

@@ -81,6 +81,10 @@ def test_what_is_not_there(root):
         green.read_raw(root, "TaskA")
     for path in (root / "TaskB/annotations_10hz").iterdir():
         path.unlink()
+    with pytest.raises(CorpusError, match=r"annotations_10hz/TaskB_ann1.csv: no such file, .*9 more"):
+        green.load(root)
+    for path in root.glob("TaskB/*/TaskB_ann*.csv"):
+        path.unlink()
     with pytest.raises(CorpusError, match=r"annotations_10hz: no file TaskB_ann\*.csv"):
         green.load(root)
 

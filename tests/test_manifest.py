@@ -119,6 +119,20 @@ def test_faults_in_a_trace_that_loading_finds(root, text, message):
         manifest.load(root)
 
 
+def test_what_is_wrong_with_several_recordings_is_listed(root):
+    (root / "traces/anna_arousal.csv").write_text("time_s\n0\n1\n")
+    (root / "traces/bert_valence.csv").unlink()
+    (root / "audio/cora.wav").unlink()
+    survey = manifest.survey(root)
+    assert [each.id for each in survey.recordings] == ["anna", "bert", "cora", "dora"]
+    assert [path.name for path in survey.missing] == ["bert_valence.csv", "cora.wav"]
+    assert "manifest.csv, line 3: no valence file" in next(iter(survey.missing.values()))
+    (fault,) = survey.faults
+    assert "anna_arousal.csv, line 1: no column beside the time" in fault
+    with pytest.raises(CorpusError, match="no column beside the time"):
+        survey.recordings[0].gold("valence")
+
+
 def test_faults_that_reading_finds(root):
     text = tree.raters(seconds=8).splitlines()
     text[150] = text[150].rpartition(";")[0] + ";high"

@@ -129,7 +129,9 @@ def test_two_folders_that_may_hold_the_sound(root):
 def test_files_that_are_missing(root):
     (root / "label_segments/arousal/2.csv").unlink()
     (root / "audio/1.wav").unlink()
-    assert "1.wav: no such file (and 1 more files)" in refusal(musecar.load, root)
+    message = refusal(musecar.load, root)
+    assert "1.wav: no such file" in message
+    assert "(1 more: emotrace check lists them)" in message
     assert len(musecar.survey(root).recordings) == 4
 
 

@@ -106,6 +106,7 @@ def test_ratings_of_different_lengths_and_rates_meet_on_a_grid(tmp_path):
         ("time,a,b\n0,1,2\n1,0.", 3, "cut off"),
         ("time,käse\n0,1\n1,2\n".encode("latin-1"), 1, "not UTF-8"),
         ("time,a\n0,1\n".encode("utf-16"), None, "UTF-8"),
+        (",\n,\n", None, "no cell holds anything"),
         ("time,a\n0,1\0\n", None, "not a text file"),
         ('time,a\n0,"1\n1,2\n', None, ""),
     ],

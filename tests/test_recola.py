@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -118,12 +120,12 @@ class TestLoad:
     def test_audio_without_labels(self, root):
         (root / "RECOLA-Annotation" / "emotional_behaviour" / "valence" / "P16.csv").unlink()
         message = refusal(recola.load, root)
-        assert "valence: no labels for P16;" in message
+        assert "valence/P16.csv: no such file" in message
 
     def test_labels_without_audio(self, root):
         (root / "RECOLA-Audio-recordings" / "P16.wav").unlink()
         (root / "RECOLA-Audio-recordings" / "P19.wav").unlink()
-        assert "labels without audio for P16, P19;" in refusal(recola.load, root)
+        assert re.search(r"P16.wav: no such file.* \(1 more", refusal(recola.load, root))
 
     def test_the_same_recording_twice(self, root):
         (root / "RECOLA-Audio-recordings" / "P16.flac").write_bytes(b"fLaC")

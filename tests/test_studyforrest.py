@@ -31,8 +31,8 @@ def test_audiences_are_kept_apart(root):
     recordings = studyforrest.load(root)
     assert [r.id for r in recordings] == ["ao_run-1", "ao_run-2", "av_run-1", "av_run-2"]
     assert {(r.audio, r.partition, r.speaker) for r in recordings} == {(None, None, None)}
-    assert recordings[0].ratings("arousal").raters == ("ao1o01", "ao1o02")
-    assert recordings[2].ratings("arousal").raters == ("av1o01", "av1o02", "av1o03")
+    assert recordings[0].ratings("arousal").raters == ("ao1o01", "ao1o02", "ao1o03")
+    assert recordings[2].ratings("arousal").raters == tuple(f"av1o0{number}" for number in range(1, 10))
 
 
 def test_features_have_a_row_for_every_label(root):
@@ -103,8 +103,16 @@ def test_missing_runs_observers_and_targets(root):
         studyforrest.load(root)
     for path in (root / "observers").glob("ao*"):
         path.unlink()
-    with pytest.raises(CorpusError, match=r"observers: no file ao\*.csv"):
+    with pytest.raises(CorpusError, match=r"observers/ao1o01.csv: no such file.* \(3 more"):
         studyforrest.load(root)
+    with pytest.raises(CorpusError, match=r"runs.csv: no row for run-2"):
+        studyforrest.survey(root).recordings[1].ratings("arousal")
+
+
+def test_an_audience_may_be_left_out_as_a_whole(root):
+    for path in root.glob("*/ao*"):
+        path.unlink()
+    assert [r.id for r in studyforrest.load(root)] == ["av_run-1", "av_run-2"]
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/studyforrest")

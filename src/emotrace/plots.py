@@ -28,10 +28,10 @@ from emotrace.trace import Trace
 FORMATS = (".png", ".svg", ".pdf")
 
 # Okabe and Ito's palette, which colour-blind readers tell apart too.
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _SPEAKERS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442", "#999999")
 _POLES = {"arousal": ("calm", "excited"), "valence": ("negative", "positive")}
-_INK, _FAINT, _WAVE = "#333333", "#D9D9D9", "#9A9A9A"
+INK, FAINT, _WAVE = "#333333", "#D9D9D9", "#9A9A9A"
 _TITLE_LETTERS, _SPEAKER_LETTERS = 32, 16
 _NAMED_SPEAKERS = 4  # as many as the legend has room for
 _POINTS = 1500  # about the pixels across the axes at 300 dpi
@@ -94,7 +94,7 @@ def plot_trace(trace: Trace, waveform: np.ndarray | None = None, title: str | No
     if trace.speaker is not None:
         _name_speakers(list(layout.values())[-1], layout["speakers"])
     for ax in layout.values():
-        ax.tick_params(labelsize=8, colors=_INK, length=3, width=0.6)
+        ax.tick_params(labelsize=8, colors=INK, length=3, width=0.6)
     _set_time_axis(list(layout.values()), start_s, end_s)
     return figure
 
@@ -116,7 +116,7 @@ def plot_live(
     FigureCanvasAgg(figure)
     waiting, beginning = figure.subplots(1, 2)
     names = ["full" if row["look_ahead_s"] is None else f"{row['look_ahead_s'] + framing_s:.2g}" for row in look_ahead]
-    for target, colour in zip(start, _LINES, strict=False):
+    for target, colour in zip(start, LINES, strict=False):
         means = [np.mean(row[target]) for row in look_ahead]
         waiting.plot(range(len(names)), means, "-", color=colour, label=target)
         for place, row in enumerate(look_ahead):
@@ -150,27 +150,27 @@ def plot_gold(ratings: Ratings, gold: GoldStandard, title: str | None = None) ->
     figure = Figure(figsize=(7, 3.4), layout=ConstrainedLayoutEngine(h_pad=0.03))
     FigureCanvasAgg(figure)
     ax = figure.subplots()
-    ax.grid(axis="y", color=_FAINT, linewidth=0.5)
+    ax.grid(axis="y", color=FAINT, linewidth=0.5)
     lines = []
     for name, column in zip(ratings.raters, ratings.values.T, strict=True):
         outlier = name in gold.outliers
-        style: dict[str, Any] = {"color": _LINES[3], "linestyle": "--"} if outlier else {"color": _WAVE}
+        style: dict[str, Any] = {"color": LINES[3], "linestyle": "--"} if outlier else {"color": _WAVE}
         (line,) = ax.plot(*_thinned(ratings.time_s, column), linewidth=0.6, zorder=2, **style)
         line.set_label(f"outlier: {_shortened(name, _SPEAKER_LETTERS)}")
         lines += [line] if outlier else []
     time_s, values = _thinned(gold.time_s, gold.values)
     _, sd = _thinned(gold.time_s, gold.spread.sd)
-    ax.fill_between(time_s, values - sd, values + sd, color=_LINES[0], alpha=0.18, linewidth=0, zorder=3)
-    (line,) = ax.plot(time_s, values, color=_LINES[0], linewidth=1.6, label=f"gold standard ({gold.method})", zorder=4)
+    ax.fill_between(time_s, values - sd, values + sd, color=LINES[0], alpha=0.18, linewidth=0, zorder=3)
+    (line,) = ax.plot(time_s, values, color=LINES[0], linewidth=1.6, label=f"gold standard ({gold.method})", zorder=4)
     raters = Line2D([], [], color=_WAVE, linewidth=0.6, label=f"{len(ratings.raters)} raters")
-    band = Patch(color=_LINES[0], alpha=0.18, linewidth=0, label="±1 SD over raters")
+    band = Patch(color=LINES[0], alpha=0.18, linewidth=0, label="±1 SD over raters")
     handles: list[Artist] = [line, band, raters, *lines]
     ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), fontsize=7.5, frameon=False, ncols=4)
-    ax.set_title(_shortened(title or "", _TITLE_LETTERS // 2), loc="left", fontsize=9, color=_INK, parse_math=False)
-    ax.set_ylabel(ratings.target, fontsize=8.5, color=_INK, parse_math=False)
+    ax.set_title(_shortened(title or "", _TITLE_LETTERS // 2), loc="left", fontsize=9, color=INK, parse_math=False)
+    ax.set_ylabel(ratings.target, fontsize=8.5, color=INK, parse_math=False)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.spines["left"].set(color=_INK, linewidth=0.6)
-    ax.tick_params(labelsize=8, colors=_INK, length=3, width=0.6)
+    ax.spines["left"].set(color=INK, linewidth=0.6)
+    ax.tick_params(labelsize=8, colors=INK, length=3, width=0.6)
     _set_time_axis([ax], float(ratings.time_s[0]), max(float(ratings.time_s[-1]), float(ratings.time_s[0]) + 1e-3))
     return figure
 
@@ -264,13 +264,13 @@ def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False, s
 
 def _draw_values(ax: Axes, trace: Trace, title: str | None) -> None:
     low, high = trace.unit_range
-    ax.axhline((low + high) / 2, color=_INK, linewidth=0.6, zorder=1)
-    ax.grid(axis="y", color=_FAINT, linewidth=0.5)
+    ax.axhline((low + high) / 2, color=INK, linewidth=0.6, zorder=1)
+    ax.grid(axis="y", color=FAINT, linewidth=0.5)
     time_s, values, spread = _pixels(trace)
     marker = "o" if len(time_s) == 1 else None  # a line of one point has no length
     width = 1.3 if len(time_s) < _POINTS else 1.0
     for i, target in enumerate(trace.targets):
-        colour = _LINES[i % len(_LINES)]
+        colour = LINES[i % len(LINES)]
         ax.plot(time_s, values[:, i], color=colour, linewidth=width, marker=marker, label=target, zorder=3)
         if spread is not None:
             below, above = values[:, i] - spread[:, i], values[:, i] + spread[:, i]
@@ -279,8 +279,8 @@ def _draw_values(ax: Axes, trace: Trace, title: str | None) -> None:
     ax.set_ylim(low, high)
     ax.set_yticks(np.linspace(low, high, 5))
     ax.spines[["top", "right", "bottom"]].set_visible(False)
-    ax.spines["left"].set(color=_INK, linewidth=0.6)
-    ax.set_title(_shortened(title or "", _TITLE_LETTERS), loc="left", fontsize=9, color=_INK, parse_math=False)
+    ax.spines["left"].set(color=INK, linewidth=0.6)
+    ax.set_title(_shortened(title or "", _TITLE_LETTERS), loc="left", fontsize=9, color=INK, parse_math=False)
     _name_lines(ax, band=spread is not None)
 
 
@@ -304,11 +304,11 @@ def _name_poles(ax: Axes, i: int, target: str, colour: str) -> None:
 def _name_lines(ax: Axes, band: bool) -> None:
     handles: list[Artist] = list(ax.get_lines()[1:])
     if band:
-        handles.append(Patch(color=_INK, alpha=0.18, linewidth=0, label="±1 SD"))
+        handles.append(Patch(color=INK, alpha=0.18, linewidth=0, label="±1 SD"))
     place: dict[str, Any] = {"bbox_to_anchor": (1, 1), "borderaxespad": 0.2, "ncols": len(handles)}
     legend = ax.legend(handles=handles, loc="lower right", fontsize=8.5, frameon=False, handlelength=1.6, **place)
     for text, handle in zip(legend.get_texts(), handles, strict=True):
-        text.set_color(handle.get_color() if isinstance(handle, Line2D) else _INK)
+        text.set_color(handle.get_color() if isinstance(handle, Line2D) else INK)
 
 
 def _shortened(text: str, letters: int) -> str:
@@ -351,7 +351,7 @@ def _draw_speakers(ax: Axes, trace: Trace) -> None:
     ax.set_ylim(0, 1)
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
-    ax.set_ylabel("speaker", rotation=0, ha="right", va="center", fontsize=8, color=_INK)
+    ax.set_ylabel("speaker", rotation=0, ha="right", va="center", fontsize=8, color=INK)
 
 
 def _name_speakers(ax: Axes, speakers: Axes) -> None:
@@ -360,7 +360,7 @@ def _name_speakers(ax: Axes, speakers: Axes) -> None:
     if len(names) > _NAMED_SPEAKERS:
         names = [*names[: _NAMED_SPEAKERS - 1], f"and {len(names) - _NAMED_SPEAKERS + 1} more"]
         handles = [*handles[: _NAMED_SPEAKERS - 1], Patch(alpha=0)]
-    place: dict[str, Any] = {"bbox_to_anchor": (1, 0), "borderaxespad": 0, "labelcolor": _INK}
+    place: dict[str, Any] = {"bbox_to_anchor": (1, 0), "borderaxespad": 0, "labelcolor": INK}
     if names:
         names = [_shortened(name, _SPEAKER_LETTERS) for name in names]
         legend = ax.legend(handles, names, loc="lower left", fontsize=7, frameon=False, handlelength=0.8, **place)
@@ -384,7 +384,7 @@ def _draw_sound(ax: Axes, waveform: np.ndarray, start_s: float, end_s: float) ->
     ax.set_ylim(-1.05 * loudest, 1.05 * loudest)
     ax.set_yticks([])
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set_ylabel("sound", rotation=0, ha="right", va="center", fontsize=8, color=_INK)
+    ax.set_ylabel("sound", rotation=0, ha="right", va="center", fontsize=8, color=INK)
 
 
 def _set_time_axis(axes: list[Axes], start_s: float, end_s: float) -> None:
@@ -400,7 +400,7 @@ def _set_time_axis(axes: list[Axes], start_s: float, end_s: float) -> None:
     bottom.set_xlim(start_s, end_s)
     bottom.xaxis.set_major_locator(MultipleLocator(step_s))
     bottom.xaxis.set_major_formatter(FuncFormatter(label))
-    bottom.set_xlabel(f"time ({unit})", fontsize=8.5, color=_INK)
-    bottom.spines["bottom"].set(visible=True, color=_INK, linewidth=0.6)
+    bottom.set_xlabel(f"time ({unit})", fontsize=8.5, color=INK)
+    bottom.spines["bottom"].set(visible=True, color=INK, linewidth=0.6)
     for ax in axes[:-1]:
         ax.tick_params(axis="x", length=0, labelbottom=False)

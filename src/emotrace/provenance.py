@@ -1,5 +1,6 @@
-"""Which code and which packages made a result."""
+"""Which code, which packages and which machine made a result."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -33,3 +34,12 @@ def commit() -> str | None:
         return (git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or None) if ours else None
     except OSError:
         return None
+
+
+def machine() -> dict[str, str | int | None]:
+    """What a time was taken on: processor, cores, system."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return {"processor": processor, "cores": os.cpu_count(), "system": platform.system()}

@@ -1,7 +1,12 @@
 """Tiny corpora in the exact format in which each is distributed, one module for each reader.
 
-A module has the reader's name and offers `make(root) -> root`, which fills an empty folder; it may offer
-`LABEL_FILES`, glob patterns of the files that fuzzing damages.
+A module has the reader's name and offers `make(root) -> root`, which fills an empty folder; it may offer glob patterns
+of files of this folder:
+
+- `LABEL_FILES`: those that fuzzing damages;
+- `INDEX`: those without which nothing is known of the corpus;
+- `UNTOLD`: those whose absence nothing shows, for no other file speaks of them;
+- `ANYWHERE`: those that may lie in any folder, so that their name is all that can be said of where they should be.
 """
 
 import importlib

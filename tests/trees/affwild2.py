@@ -7,6 +7,9 @@ import numpy as np
 from trees import sound, text, trace
 
 LABEL_FILES = ("VA_Estimation_Challenge/*/*.txt",)
+# A video without labels may be of the test part, or of another track.
+UNTOLD = ("VA_Estimation_Challenge/*/*.txt",)
+ANYWHERE = ("videos/*", "audio/*")
 RATE_HZ = Fraction(30000, 1001)
 FRAMES = 60
 INVALID = (0, 30)

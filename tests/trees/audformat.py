@@ -5,6 +5,7 @@ import numpy as np
 from trees import sound, trace
 
 LABEL_FILES = ("db.*.csv",)
+INDEX = ("db.yaml",)
 SECONDS = 2.0
 ROWS = 20
 

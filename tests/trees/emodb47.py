@@ -3,6 +3,7 @@
 from trees import sound, text
 
 LABEL_FILES = ("ratings.csv",)
+INDEX = ("ratings.csv",)
 HEADER = "file,speaker,emotion,arousal,valence,emodb_file\n"
 
 

@@ -3,6 +3,7 @@
 from trees import sound, text, trace
 
 LABEL_FILES = ("manifest.csv", "traces/*")
+INDEX = ("manifest.csv",)
 HEADER = "id,audio,partition,speaker,unit_low,unit_high,partly_rated,arousal,valence\n"
 SECONDS = 2.0
 

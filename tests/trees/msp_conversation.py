@@ -5,6 +5,9 @@ import numpy as np
 from trees import sound, text, trace
 
 LABEL_FILES = ("Annotations/*/*.csv", "Time Labels/*.txt", "partitions.txt")
+INDEX = ("Time Labels/conversation_parts.txt",)
+# One annotator of several, what is optional, and a file that is not read.
+UNTOLD = ("Annotations/*/*.csv", "Time Labels/conversations.txt", "Time Labels/segments.json", "partitions.txt")
 TARGETS = ("Arousal", "Valence", "Dominance")
 PREAMBLE = (
     'Time of Rating,"01-Feb-2019 10:00:00"\nMultimedia File,part.mp4\nLower Label,low\nUpper Label,high\n'

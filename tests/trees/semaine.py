@@ -3,6 +3,9 @@
 from trees import sound, text, trace
 
 LABEL_FILES = ("emotion labels/*/*/*.dat",)
+# A test recording has no other file.
+UNTOLD = ("audio/tests/*/*.wav",)
+ANYWHERE = ("audio/*/*/*.wav",)
 TARGETS = ("arousal", "expectancy", "power", "valence")
 SECONDS = 2.0
 ROWS = 100

@@ -3,6 +3,8 @@
 from trees import sound, text, trace
 
 LABEL_FILES = ("labels/*.csv",)
+# A test recording has no other file.
+UNTOLD = ("audio/Test_*.wav",)
 NAMES_2017 = ("Train_01", "Train_02", "Devel_01", "Test_01")
 NAMES_2018 = ("Train_DE_01", "Devel_DE_01", "Test_DE_01", "Test_HU_01")
 NAMES_2019 = ("Train_DE_01", "Train_HU_01", "Devel_DE_01", "Devel_HU_01", "Test_DE_01", "Test_HU_01", "Test_CN_01")

@@ -5,6 +5,7 @@ import gzip
 from trees import text
 
 LABEL_FILES = ("observers/*.csv", "audio_features/*.tsv.gz", "runs.csv")
+INDEX = ("runs.csv",)
 HEADER = "start,end,character,arousal,valence,direction,emotion,oncue,offcue\n"
 RUNS = {"1": 0.0, "2": 8.0}
 FRAMES = 250
@@ -22,7 +23,7 @@ def episode(start_s, end_s, arousal="HIGH", valence="POS"):
 
 def make(root):
     text(root / "runs.csv", "run,film_start_s\n" + "".join(f"{run},{start}\n" for run, start in RUNS.items()))
-    for audience, observers in (("av", 3), ("ao", 2)):
+    for audience, observers in (("av", 9), ("ao", 3)):
         for run in RUNS:
             features(root / f"audio_features/{audience}_run-{run}.tsv.gz")
         for observer in range(1, observers + 1):

@@ -3,6 +3,7 @@
 from trees import sound, text
 
 LABEL_FILES = ("ratings.csv",)
+INDEX = ("ratings.csv",)
 HEADER = "file,speaker,sex,affect,raters,valence_mean,valence_sd,arousal_mean,arousal_sd,dominance_mean,dominance_sd\n"
 SECONDS = 1.5
 

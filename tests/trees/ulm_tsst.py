@@ -3,6 +3,7 @@
 from trees import musecar
 
 LABEL_FILES = ("label_segments/*/*.csv", "metadata/partition.csv")
+INDEX = ("metadata/partition.csv",)
 PARTITION = {"1": "train", "3": "devel", "47": "test"}
 
 

@@ -112,6 +112,8 @@ def _read_one(path: Path, alone: bool) -> list[RaterTrace]:
             f"{path}, line 1: one column, or an unknown delimiter; {_SHAPE}, with , ; tab or spaces between"
         )
     rows = list(_rows(path, text, delimiter))
+    if not rows:
+        raise TraceError(f"{path}: no cell holds anything; {_SHAPE}")
     header = _header(rows[0][1], delimiter)
     if header is not None:
         rows = rows[1:]

@@ -24,24 +24,27 @@ def check(corpus: str, root: Path, problems_only: bool, json_path: Path | None, 
     """Look at every recording of a corpus: sound, labels, raters, and how they fit.
 
     CORPUS is a name that `emotrace corpora` lists, ROOT the folder that its layout speaks of. Ends with 0 where all is
-    well, 1 where something is wrong with a recording, 2 where ROOT does not hold such a corpus.
+    well, 1 where a file is missing or something is wrong, 2 where ROOT does not hold such a corpus.
     """
+    from emotrace import corpora
     from emotrace.corpora import inspection
     from emotrace.output import write_atomically
 
-    info, recordings = inspection.found(corpus, root)
-    with click.progressbar(
-        inspection.inspect(recordings, info.targets), len(recordings), label="recordings", file=sys.stderr
-    ) as reports:
+    reader = corpora.get(corpus)
+    survey = reader.survey(root)
+    looks = inspection.inspect(survey.recordings, reader.INFO.targets)
+    with click.progressbar(looks, len(survey.recordings), label="recordings", file=sys.stderr) as reports:
         found = list(reports)
     if not problems_only:
         click.echo("\n".join(_table(found)))
-    problems = [problem for report in found for problem in report.problems]
+    untold = inspection.untold(survey, found)
+    problems = [problem for report in found for problem in report.problems] + untold
     for problem in problems:
         click.echo(f"problem: {problem}")
-    click.echo(_summary(info.title, found, len(problems)))
+    click.echo(_summary(reader.INFO.title, found, len(problems)))
     if json_path is not None:
-        text = json.dumps({"corpus": corpus, "recordings": [_plain(report) for report in found]}, indent=1) + "\n"
+        everything = {"corpus": corpus, "recordings": [_plain(report) for report in found], "problems": untold}
+        text = json.dumps(everything, indent=1) + "\n"
         write_atomically(json_path, lambda file: file.write(text), force=force)
     if problems:
         sys.exit(1)

@@ -1,16 +1,19 @@
 """Corpora as they are distributed: one module each, discovered by being in this folder.
 
-A module that defines `INFO` (an `Info`) and `load(root)` (a list of `Recording`) is a reader, under the
-module's own name. Modules without these two help readers or write corpora. `load` lists what is on disk
-and fails on what is missing; label files are read when `Recording.ratings` asks for them.
+A module that defines `INFO` (an `Info`), `survey(root)` and `load(root)` is a reader, under the module's own
+name. Modules without these help readers or write corpora. `survey` lists what is on disk and what is missing;
+`load` gives the recordings of a survey that misses nothing, and fails on any other. Label files are read when
+`Recording.ratings` asks for them.
 """
+
+from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,9 @@ from numpy.typing import NDArray
 from emotrace.annotation import Ratings, fusion
 from emotrace.errors import CorpusError, UnratedError
 from emotrace.trace import FRAME_S
+
+if TYPE_CHECKING:
+    from emotrace.corpora.layout import Survey
 
 __all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames"]
 
@@ -157,6 +163,10 @@ class Reader(Protocol):
 
     INFO: Info
 
+    def survey(self, root: Path) -> Survey:
+        """All recordings that any file below `root` speaks of, and what is missing; CorpusError where `root` holds no
+        such corpus."""
+
     def load(self, root: Path) -> list[Recording]:
         """The recordings below `root`, sorted by id; CorpusError where it is not laid out as `INFO` says."""
 
@@ -244,5 +254,5 @@ def _readers() -> dict[str, Reader]:
     return {
         name: cast(Reader, module)
         for name, module in modules.items()
-        if hasattr(module, "INFO") and hasattr(module, "load")
+        if all(hasattr(module, own) for own in ("INFO", "survey", "load"))
     }

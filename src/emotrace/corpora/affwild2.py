@@ -1,5 +1,6 @@
 """Aff-Wild2, valence-arousal track: a label a video frame, so that the frame rate of each video has to be known."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from emotrace import audio
 from emotrace.annotation import Ratings
 from emotrace.corpora import Info, Recording, delimited
+from emotrace.corpora.layout import Survey, refusing
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -60,18 +62,34 @@ def load(root: Path) -> list[Recording]:
     Raises:
         CorpusError: there are no labels, two files are of the same recording, or a video's frame rate is not known.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """All recordings that have labels, those too whose sound or frame rate is not known.
+
+    Raises:
+        CorpusError: there are no labels, two files are of the same recording, or frame_rates.csv is malformed.
+    """
     root = Path(root)
     labels = _labels(root)
     media = _media(root)
     rates_hz = _frame_rates(root / FRAME_RATES_FILE)
-    recordings = []
+    recordings: list[Recording] = []
+    faults: list[str] = []
     for name, (path, partition) in sorted(labels.items()):
         video = next((v for v in (name, name.removesuffix("_left"), name.removesuffix("_right")) if v in media), name)
         files = media.get(video, {})
-        rate_hz = rates_hz.get(video) or rates_hz.get(name) or _video_rate_hz(root, video, files.get("video"))
         sound = files.get("sound") or files.get("video")
-        recordings.append(_recording(name, path, partition, sound, rate_hz))
-    return recordings
+        try:
+            rate_hz = rates_hz.get(video) or rates_hz.get(name) or _video_rate_hz(root, video, files.get("video"))
+            recordings.append(_recording(name, path, partition, sound, rate_hz))
+        except CorpusError as error:
+            faults.append(str(error))
+            recordings.append(_unrated(name, partition, sound, str(error)))
+        else:
+            faults += [_silent(root, video)] if media and not files else []
+    return Survey(recordings, faults=faults)
 
 
 def read_labels(path: Path, target: str, rate_hz: float) -> Ratings:
@@ -140,8 +158,8 @@ def _frame_rates(path: Path) -> dict[str, float]:
 def _video_rate_hz(root: Path, name: str, video: Path | None) -> float:
     if video is None:
         raise CorpusError(
-            f"{root}: the frame rate of {name} is not known; add the video, or a row {name},RATE to {FRAME_RATES_FILE} "
-            "(video,frames_per_second)"
+            f"{root}: the frame rate of {name} is not known; add the video, or a row {name},RATE to "
+            f"{root / FRAME_RATES_FILE} (video,frames_per_second)"
         )
     try:
         import av
@@ -173,6 +191,18 @@ def _recording(name: str, labels: Path, partition: str, sound: Path | None, rate
         load_gold=partial(_load_gold, labels, rate_hz),
         label_rate_hz=rate_hz,
         partly_rated=True,
+    )
+
+
+def _unrated(name: str, partition: str, sound: Path | None, fault: str) -> Recording:
+    """A recording whose labels have no times."""
+    return replace(_recording(name, Path(), partition, sound, INFO.label_rate_hz), load_gold=refusing(fault))
+
+
+def _silent(root: Path, video: str) -> str:
+    return (
+        f"{root}: no video or sound {video}, though there are those of others; add {video}.mp4 or {video}.wav, or take "
+        "all of them away to read labels alone"
     )
 
 

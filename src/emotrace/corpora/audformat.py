@@ -13,6 +13,7 @@ import soundfile
 
 from emotrace.annotation import Ratings, fusion
 from emotrace.corpora import PARTITIONS, Info, Recording
+from emotrace.corpora.layout import Survey, absent
 from emotrace.errors import CorpusError
 from emotrace.trace import FRAME_S
 
@@ -42,7 +43,7 @@ INFO = Info(
         "The speaker is a file's value in any column of a scheme called speaker.",
         "Tables stored as .pkl are refused, since to read them is to run whatever code they hold: save the database "
         "again as parquet or csv.",
-        "Sounds that are not on disk make recordings without audio.",
+        "A database without any sound on disk makes recordings without audio; where some is, all of it should be.",
     ),
     label_rate_hz=25.0,
     unit_range=(-1.0, 1.0),
@@ -93,16 +94,33 @@ def load(root: Path) -> list[Recording]:
         CorpusError: audformat is not installed, the database is malformed or pickled, has no target, or puts a file
             into two partitions.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """The files that any target has values for in those tables that can be read.
+
+    Raises:
+        CorpusError: audformat is not installed, the header is malformed or a table pickled, no target has values, or a
+            file is in two partitions.
+    """
     root = Path(root)
     database = _database(root)
     targets = _targets(root, database)
-    tracks = _tracks(root, database, targets)
-    partitions = _partitions(root, database)
-    speakers = _speakers(database)
-    return [
-        _recording(root, file, by_target, partitions.get(file), speakers.get(file))
+    tables, missing, faults = _tables(root, database)
+    tracks = _tracks(root, database, tables, targets, faults)
+    if not tracks:
+        Survey([], missing, faults).complete()
+        raise CorpusError(f"{root / HEADER_FILE}: no table has a column of {', '.join(targets)}; add the ratings")
+    partitions = _partitions(root, database, tables)
+    speakers = _speakers(tables)
+    sounds = {file: root / file for file in tracks}
+    has_sound = any(path.is_file() for path in sounds.values())
+    recordings = [
+        _recording(root, file, has_sound, by_target, partitions.get(file), speakers.get(file))
         for file, by_target in sorted(tracks.items())
     ]
+    return Survey(recordings, missing | (absent(sounds.values()) if has_sound else {}), faults)
 
 
 def _database(root: Path) -> Any:
@@ -121,10 +139,34 @@ def _database(root: Path) -> Any:
     try:
         # audformat reads its header with a loader that runs code; one that the safe loader takes holds none.
         yaml.safe_load(header.read_text(encoding="utf-8"))
-        return audformat.Database.load(str(root), load_data=True)
+        return audformat.Database.load(str(root), load_data=False)
     except Exception as error:  # audformat raises whatever pandas, PyArrow and PyYAML do
         reason = " ".join(str(error).split())
         raise CorpusError(f"{header}: audformat cannot read this database ({reason}); save it again") from None
+
+
+def _tables(root: Path, database: Any) -> tuple[dict[str, Any], dict[Path, str], list[str]]:
+    """The tables of segments or files that can be read, the files of those that are missing, and what else is wrong."""
+    tables: dict[str, Any] = {}
+    missing: dict[Path, str] = {}
+    faults: list[str] = []
+    ending = "parquet" if any(root.glob("db.*.parquet")) else "csv"
+    # Tables without files hold the labels of schemes and have to be there before the others are.
+    for table_id in (*database.misc_tables, *database.tables):
+        path = root / f"db.{table_id}"
+        stored = [file for file in (Path(f"{path}.parquet"), Path(f"{path}.csv")) if file.is_file()]
+        if not stored:
+            missing |= absent([Path(f"{path}.{ending}")])
+            continue
+        try:
+            database[table_id].load(str(path))
+        except Exception as error:  # audformat raises whatever pandas and PyArrow do
+            reason = " ".join(str(error).split())
+            faults.append(f"{stored[0]}: audformat cannot read this table ({reason}); save it again")
+            continue
+        if table_id in database.tables:
+            tables[table_id] = database[table_id]
+    return tables, missing, faults
 
 
 def _targets(root: Path, database: Any) -> dict[str, tuple[float, float]]:
@@ -143,22 +185,29 @@ def _targets(root: Path, database: Any) -> dict[str, tuple[float, float]]:
 
 
 def _tracks(
-    root: Path, database: Any, targets: Mapping[str, tuple[float, float]]
+    root: Path,
+    database: Any,
+    tables: Mapping[str, Any],
+    targets: Mapping[str, tuple[float, float]],
+    faults: list[str],
 ) -> dict[str, dict[str, list[_Track]]]:
-    """File -> target -> the tracks of all columns of all tables, mapped onto [-1, 1]."""
+    """File -> target -> the tracks of all columns of all tables, mapped onto [-1, 1]; those with faults left out."""
     found: dict[str, dict[str, list[_Track]]] = {}
-    for table_id, table in database.tables.items():
+    for table_id, table in tables.items():
         for column_id, column in table.columns.items():
             if column.scheme_id not in targets:
                 continue
             rater = database.raters[column.rater_id] if column.rater_id is not None else None
             name = column.rater_id if rater is not None and rater.type == _HUMAN else None
             what = f"{root / HEADER_FILE}: table {table_id}, column {column_id}"
-            mapped = _mapped(table.df[column_id], targets[column.scheme_id], what)
-            for file, track in _by_file(mapped, name, what):
+            try:
+                mapped = _mapped(table.df[column_id], targets[column.scheme_id], what)
+                own = list(_by_file(mapped, name, what))
+            except CorpusError as error:
+                faults.append(str(error))
+                continue
+            for file, track in own:
                 found.setdefault(file, {}).setdefault(column.scheme_id, []).append(track)
-    if not found:
-        raise CorpusError(f"{root / HEADER_FILE}: no table has a column of {', '.join(targets)}; add the ratings")
     return found
 
 
@@ -186,9 +235,9 @@ def _by_file(series: pandas.Series, rater: str | None, what: str) -> Iterator[tu
         yield str(file), _Track(rater, start_s[order], end_s[order], values[order])
 
 
-def _partitions(root: Path, database: Any) -> dict[str, str]:
+def _partitions(root: Path, database: Any, tables: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for table_id, table in database.tables.items():
+    for table_id, table in tables.items():
         kind = database.splits[table.split_id].type if table.split_id is not None else None
         if kind not in PARTITIONS:
             continue
@@ -201,9 +250,9 @@ def _partitions(root: Path, database: Any) -> dict[str, str]:
     return found
 
 
-def _speakers(database: Any) -> dict[str, str]:
+def _speakers(tables: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for table in database.tables.values():
+    for table in tables.values():
         for column_id, column in table.columns.items():
             if column.scheme_id == _SPEAKER:
                 named = table.df[column_id].dropna()
@@ -212,14 +261,19 @@ def _speakers(database: Any) -> dict[str, str]:
 
 
 def _recording(
-    root: Path, file: str, tracks: dict[str, list[_Track]], partition: str | None, speaker: str | None
+    root: Path,
+    file: str,
+    has_sound: bool,
+    tracks: dict[str, list[_Track]],
+    partition: str | None,
+    speaker: str | None,
 ) -> Recording:
     raters = {t: chosen for t, own in tracks.items() if (chosen := [track for track in own if track.rater])}
     gold = {t: chosen for t, own in tracks.items() if (chosen := [track for track in own if not track.rater])}
     step_s = _common_step_s([track for own in tracks.values() for track in own])
     return Recording(
         id=file,
-        audio=root / file if (root / file).is_file() else None,
+        audio=root / file if has_sound else None,
         partition=partition,
         speaker=speaker,
         load_ratings=partial(_load, root / file, {**gold, **raters}, step_s) if raters else None,

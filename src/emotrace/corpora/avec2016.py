@@ -1,5 +1,6 @@
 """The AVEC 2016 challenge's package of RECOLA (Valstar et al. 2016): gold standard, raters, eGeMAPS, sound."""
 
+from collections.abc import Callable
 from functools import partial
 from itertools import dropwhile
 from pathlib import Path
@@ -75,17 +76,22 @@ def survey(root: Path) -> layout.Survey:
     sounds = layout.files(where, _NAME, layout.SOUND)
     layout.reject_empty(sounds, where, "train_1.wav or the like")
     gold = {target: layout.folder(root, f"ratings_gold_standard/{target}") for target in INFO.targets}
-    individual = _folders(root, "ratings_individual")
-    described = _folders(root, "features_audio").get("arousal")
-    labelled = set().union(*(layout.files(path, _NAME, (".arff",)) for path in gold.values()))
-    recordings, missing = [], []
-    for name in sorted(labelled | sounds.keys()):
+    individual, centred = (_folders(root, name) for name in ("ratings_individual", "ratings_individual_centred"))
+    features = _folders(root, "features_audio")
+    labelled, described = (
+        set().union(*(layout.files(path, _NAME, (".arff",)) for path in folders.values()))
+        for folders in (gold, features)
+    )
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
+    for name in sorted(labelled | described | sounds.keys()):
         audio = sounds.get(name, where / f"{name}.wav")
         kept_back = name.startswith("test") and name not in labelled
-        files = [audio] if kept_back else [audio, *(path / f"{name}.arff" for path in gold.values())]
-        if individual and not kept_back:
-            files += [path / f"{name}.csv" for path in individual.values()]
-        missing += [path for path in files if not path.is_file()]
+        files = [audio, *(path / f"{name}.arff" for path in features.values())]
+        if not kept_back:
+            files += [path / f"{name}.arff" for path in gold.values()]
+            files += [path / f"{name}.csv" for folders in (individual, centred) for path in folders.values()]
+        missing |= layout.absent(files)
         recordings.append(
             Recording(
                 id=name,
@@ -96,7 +102,7 @@ def survey(root: Path) -> layout.Survey:
                 unit_range=INFO.unit_range,
                 load_gold=None if kept_back else partial(_load_gold, gold, name),
                 label_rate_hz=INFO.label_rate_hz,
-                load_features=partial(read_features, described / f"{name}.arff") if described else None,
+                load_features=_features_loader(features.get("arousal"), name),
             )
         )
     return layout.Survey(recordings, missing)
@@ -145,6 +151,10 @@ def read_features(path: Path) -> NDArray[np.float64]:
         return np.array([[row[index] for index in kept] for row in rows], dtype=np.float64)
     except (TypeError, ValueError):
         raise CorpusError(f"{path}: a feature is no number; {COPY_AGAIN}") from None
+
+
+def _features_loader(where: Path | None, name: str) -> Callable[[], NDArray[np.float64]] | None:
+    return None if where is None else partial(read_features, where / f"{name}.arff")
 
 
 def _folders(root: Path, name: str) -> dict[str, Path]:

@@ -1,7 +1,7 @@
 """DEAM: music rated over time, two labels a second from 15 s on."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.corpora import Info, Recording, delimited
+from emotrace.corpora import Info, Recording, delimited, layout
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -62,18 +62,28 @@ def load(root: Path) -> list[Recording]:
         CorpusError: the averaged labels are missing or malformed, a song lacks one target of them or of its raters, or
             there is a folder of audio that lacks a song.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> layout.Survey:
+    """All songs that have averaged labels of any target; those of a song without a row are not among its targets.
+
+    Raises:
+        CorpusError: there is no table of averaged labels that can be read.
+    """
     root = Path(root)
     home = _home(root)
-    averaged = {target: _averaged(home / AVERAGED_FOLDER / f"{target}.csv") for target in INFO.targets}
+    averaged, faults = _tables(home / AVERAGED_FOLDER)
     audio = next((root / name for name in _AUDIO_HOMES if (root / name).is_dir()), None)
-    songs = sorted(set.union(*(set(rows) for rows in averaged.values())))
-    for target, rows in averaged.items():
-        path = home / AVERAGED_FOLDER / f"{target}.csv"
-        _reject_missing(path, (song for song in songs if song not in rows), "add their rows")
-    if audio:
-        absent = (song for song in songs if not (audio / f"{song}.mp3").is_file())
-        _reject_missing(audio, absent, "add their .mp3 files, or take the folder away to read labels alone")
-    return [_recording(home, song, audio, {t: averaged[t][song] for t in INFO.targets}) for song in songs]
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
+    for song in sorted(set().union(*averaged.values())):
+        sound = audio / f"{song}.mp3" if audio else None
+        raters = _rater_files(home, song)
+        missing |= layout.absent([*([sound] if sound else []), *raters.values()])
+        rows = {target: table[song] for target, table in averaged.items() if song in table}
+        recordings.append(_recording(song, sound, raters, rows))
+    return layout.Survey(recordings, missing, faults)
 
 
 def read_raters(path: Path, target: str) -> Ratings:
@@ -139,6 +149,24 @@ def _home(root: Path) -> Path:
     )
 
 
+def _tables(where: Path) -> tuple[dict[str, dict[str, _Row]], list[str]]:
+    """Target -> song -> its row of averaged labels, and what is wrong with the tables."""
+    tables: dict[str, dict[str, _Row]] = {}
+    faults: list[str] = []
+    for target in INFO.targets:
+        try:
+            tables[target] = _averaged(where / f"{target}.csv")
+        except CorpusError as error:
+            faults.append(str(error))
+    if not tables:
+        raise CorpusError(faults[0])
+    songs = set().union(*tables.values())
+    for target, rows in tables.items():
+        path = where / f"{target}.csv"
+        faults += [f"{path}: lacks song {song}; add its row" for song in sorted(songs - rows.keys())]
+    return tables, faults
+
+
 def _averaged(path: Path) -> dict[str, _Row]:
     table = delimited.read_table(path, header=("song_id",), ragged=True)
     rows: dict[str, _Row] = {}
@@ -150,27 +178,24 @@ def _averaged(path: Path) -> dict[str, _Row]:
     return rows
 
 
-def _reject_missing(where: Path, songs: Iterable[str], remedy: str) -> None:
-    if missing := list(songs):
-        named = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise CorpusError(f"{where}: lacks song {named}; {remedy}")
+def _rater_files(home: Path, song: str) -> dict[str, Path]:
+    """Target -> the raters' file, for both targets where there is that of any."""
+    files = {target: home / RATERS_FOLDER / target / f"{song}.csv" for target in INFO.targets}
+    return files if any(path.is_file() for path in files.values()) else {}
 
 
-def _recording(home: Path, song: str, audio: Path | None, averaged: dict[str, _Row]) -> Recording:
-    raters = {target: home / RATERS_FOLDER / target / f"{song}.csv" for target in INFO.targets}
-    missing = [path for path in raters.values() if not path.is_file()]
-    if missing and len(missing) < len(raters):
-        raise CorpusError(f"{missing[0]}: no such file, though the raters' other target is there; add it")
+def _recording(song: str, audio: Path | None, raters: dict[str, Path], averaged: dict[str, _Row]) -> Recording:
     return Recording(
         id=song,
-        audio=audio / f"{song}.mp3" if audio else None,
+        audio=audio,
         partition="test" if int(song) >= FIRST_TEST_SONG else "train",
         speaker=None,
-        load_ratings=None if missing else partial(_load_ratings, raters),
+        load_ratings=partial(_load_ratings, raters) if raters else None,
         unit_range=INFO.unit_range,
         load_gold=partial(_load_gold, averaged),
         label_rate_hz=INFO.label_rate_hz,
         partly_rated=True,
+        targets=tuple(averaged),
     )
 
 
@@ -181,6 +206,8 @@ def _load_ratings(files: dict[str, Path], target: str) -> Ratings:
 
 def _load_gold(averaged: dict[str, _Row], target: str) -> Ratings:
     _reject_target(target)
+    if target not in averaged:
+        raise CorpusError(f"this song has no averaged {target}; emotrace check lists what is missing")
     return _trace([averaged[target]], ("gold standard",), target)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from emotrace.corpora import Info, Recording, rated
+from emotrace.corpora.layout import Survey
 
 INFO = Info(
     name="emodb47",
@@ -35,9 +36,22 @@ def load(root: Path) -> list[Recording]:
     Raises:
         CorpusError: ratings.csv is missing or malformed, or lists a file that is not there.
     """
-    return [rated.recording(utterance, None, INFO.unit_range) for utterance in utterances(root)]
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """All utterances that ratings.csv lists, those too whose sound is missing.
+
+    Raises:
+        CorpusError: ratings.csv is missing or malformed.
+    """
+    return _listed(root).survey(INFO.unit_range)
 
 
 def utterances(root: Path) -> list[rated.Utterance]:
     """The utterances with their ratings; see `load`."""
+    return _listed(root).complete()
+
+
+def _listed(root: Path) -> rated.Listed:
     return rated.read(root, {target: target for target in INFO.targets}, {}, INFO.unit_range)

@@ -7,6 +7,7 @@ import numpy as np
 
 from emotrace.annotation import Ratings
 from emotrace.corpora import Info, Recording, delimited
+from emotrace.corpora.layout import Survey, absent
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -41,6 +42,9 @@ TASKS = ("TaskA", "TaskB")
 TARGET = "intensity"
 
 _COLUMNS = ("Time(sec)", "Data")
+# The first is the one that recordings hold.
+_VERSIONS = ("10hz", "30hz", "raw")
+_TRUTH_RATES_HZ = (1, 10, 30)
 
 
 def load(root: Path) -> list[Recording]:
@@ -52,11 +56,22 @@ def load(root: Path) -> list[Recording]:
     Raises:
         CorpusError: neither is there, or one lacks its annotations.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """The tasks that are there; a rater of any rate should have a file of every rate.
+
+    Raises:
+        CorpusError: neither task is there, or one lacks its annotations.
+    """
     root = Path(root)
     tasks = [task for task in TASKS if (root / task).is_dir()]
     if not tasks:
         raise CorpusError(f"{root}: no folder {' or '.join(TASKS)}; give the root that holds them")
-    return [_recording(root, task) for task in tasks]
+    return Survey(
+        [_recording(root, task) for task in tasks], absent(p for task in tasks for p in _expected(root, task))
+    )
 
 
 def read_ratings(root: Path, task: str, rate_hz: int = 10) -> Ratings:
@@ -110,13 +125,12 @@ def truth(root: Path, task: str, rate_hz: int = 10) -> Ratings:
     Raises:
         CorpusError: the file is missing or malformed.
     """
-    path = Path(root) / task / "objective_truth" / f"{task}_normalized_{rate_hz}hz.csv"
+    path = _truth_file(Path(root), task, rate_hz)
     values = _steady(path, rate_hz)
     return Ratings(np.arange(len(values)) / rate_hz, values[:, None], ("truth",), TARGET)
 
 
 def _recording(root: Path, task: str) -> Recording:
-    _files(root, task, "10hz")
     return Recording(
         id=task,
         audio=None,
@@ -134,12 +148,35 @@ def _load_ratings(root: Path, task: str, target: str) -> Ratings:
     return read_ratings(root, task)
 
 
+def _expected(root: Path, task: str) -> list[Path]:
+    """The files of a task; versions that nothing here needs may be left out as a whole."""
+    folders = [_annotations(root, task, version) for version in _VERSIONS]
+    names = sorted({path.name for where in folders for path in where.glob(f"{task}_ann*.csv")})
+    if not names:
+        raise _without_raters(folders[0], task)
+    there = [where for where in folders if where == folders[0] or where.is_dir()]
+    truths = [_truth_file(root, task, rate_hz) for rate_hz in _TRUTH_RATES_HZ]
+    return [where / name for where in there for name in names] + (truths if truths[0].parent.is_dir() else [])
+
+
+def _annotations(root: Path, task: str, version: str) -> Path:
+    return root / task / f"annotations_{version}"
+
+
+def _truth_file(root: Path, task: str, rate_hz: int) -> Path:
+    return root / task / "objective_truth" / f"{task}_normalized_{rate_hz}hz.csv"
+
+
+def _without_raters(where: Path, task: str) -> CorpusError:
+    return CorpusError(f"{where}: no file {task}_ann*.csv; {delimited.COPY_AGAIN}")
+
+
 def _files(root: Path, task: str, version: str) -> dict[str, Path]:
     """`ann1 -> path`, in the order of the raters' numbers."""
-    where = Path(root) / task / f"annotations_{version}"
+    where = _annotations(Path(root), task, version)
     files = {path.stem.removeprefix(f"{task}_"): path for path in where.glob(f"{task}_ann*.csv")}
     if not files:
-        raise CorpusError(f"{where}: no file {task}_ann*.csv; {delimited.COPY_AGAIN}")
+        raise _without_raters(where, task)
     return {rater: files[rater] for rater in sorted(files, key=lambda rater: (len(rater), rater))}
 
 

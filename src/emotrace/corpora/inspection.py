@@ -4,25 +4,16 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import soundfile
 
-from emotrace import audio, corpora
+from emotrace import audio
 from emotrace.annotation import Ratings
 from emotrace.corpora import Recording
 from emotrace.corpora.layout import Survey
 from emotrace.errors import EmotraceError
 from emotrace.trace import FRAME_S
-
-
-@runtime_checkable
-class Surveying(Protocol):
-    """A reader that can list what is incomplete."""
-
-    def survey(self, root: Path) -> Survey:
-        """All recordings that any file speaks of; CorpusError where the root holds no such corpus."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +88,16 @@ def inspect(recordings: Iterable[Recording], targets: Sequence[str]) -> Iterator
         sound = _sound(recording.audio, problems)
         rated = (targets if recording.targets is None else recording.targets) if _is_rated(recording) else ()
         labels = [_labels(recording, target, sound, problems) for target in rated]
-        yield Report(recording, sound, tuple(each for each in labels if each), tuple(problems))
+        _check_features(recording, problems)
+        # A file that holds several targets is wrong once.
+        yield Report(recording, sound, tuple(each for each in labels if each), tuple(dict.fromkeys(problems)))
+
+
+def untold(survey: Survey, reports: Iterable[Report]) -> list[str]:
+    """What a survey found wrong that no report tells: files that no recording asks for, rows that a list lacks."""
+    told = "\n".join(problem for report in reports for problem in report.problems)
+    missing = [line for path, line in survey.missing.items() if f"{path}:" not in told]
+    return missing + [fault for fault in survey.faults if fault not in told]
 
 
 def _is_rated(recording: Recording) -> bool:
@@ -152,9 +152,18 @@ def _labels(recording: Recording, target: str, sound: Sound | None, problems: li
     )
 
 
-def _named(error: EmotraceError, recording: Recording, target: str) -> str:
+def _check_features(recording: Recording, problems: list[str]) -> None:
+    if recording.load_features is None:
+        return
+    try:
+        recording.load_features()
+    except EmotraceError as error:
+        problems.append(_named(error, recording, "features"))
+
+
+def _named(error: EmotraceError, recording: Recording, what: str) -> str:
     text = str(error)
-    return text if recording.id in text else f"{recording.id}, {target}: {text}"
+    return text if recording.id in text else f"{recording.id}, {what}: {text}"
 
 
 def _rule(recording: Recording, target: str, gold: Ratings, sound: Sound | None) -> str:
@@ -166,17 +175,3 @@ def _rule(recording: Recording, target: str, gold: Ratings, sound: Sound | None)
     if recording.label_rate_hz * FRAME_S != 1.0 or recording.partly_rated:
         return f"interpolated from {recording.label_rate_hz:g} Hz{part}"
     return ("as they are" if len(gold.time_s) == sound.frames else "last row, at the end instant, dropped") + part
-
-
-def found(name: str, root: Path) -> tuple[corpora.Info, list[Recording]]:
-    """A corpus's description and all of its recordings, those too of which a file is missing.
-
-    A reader with a `survey` lists them; another one's `load` fails on the first file that is missing.
-
-    Raises:
-        CorpusError: no such reader, or the root is not laid out as it says.
-    """
-    reader = corpora.get(name)
-    if isinstance(reader, Surveying):
-        return reader.INFO, reader.survey(root).recordings
-    return reader.INFO, reader.load(root)

@@ -1,10 +1,13 @@
 """Folders and files of a corpus as they lie on disk; for the readers of this folder."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
+from emotrace.annotation import Ratings
 from emotrace.corpora import Recording
 from emotrace.errors import CorpusError
 
@@ -16,26 +19,41 @@ class Survey:
     """All recordings that any file of a corpus speaks of.
 
     Attributes:
-        recordings: sorted by id; what is missing of one shows when it is asked for.
-        missing: the files that should be there and are not.
+        recordings: sorted by id; what is missing or wrong of one shows when it is asked for.
+        missing: a file that should be there and is not -> the line that says so.
+        faults: what else does not fit together, one line each: a row that a list lacks, a table that cannot be read.
     """
 
     recordings: list[Recording]
-    missing: list[Path]
+    missing: dict[Path, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
     def complete(self) -> list[Recording]:
-        """The recordings, where nothing is missing.
+        """The recordings, where nothing is missing or wrong.
 
         Raises:
-            CorpusError: something is.
+            CorpusError: something is; the first of it is named, and how much more there is.
         """
-        if not self.missing:
+        wrong = [*self.missing.values(), *self.faults]
+        if not wrong:
             return self.recordings
-        others = f" (and {len(self.missing) - 1} more files)" if len(self.missing) > 1 else ""
-        raise CorpusError(
-            f"{self.missing[0]}: no such file{others}, though others of its recording are there; copy it from the "
-            "release, or remove the recording; emotrace check lists all that is missing"
-        )
+        more = f" ({len(wrong) - 1} more: emotrace check lists them)" if len(wrong) > 1 else ""
+        raise CorpusError(wrong[0] + more)
+
+
+def absent(paths: Iterable[Path]) -> dict[Path, str]:
+    """Those files that are not there, as `Survey.missing` holds them."""
+    remedy = "though others that belong to it are there; copy it from the release, or remove those"
+    return {path: f"{path}: no such file, {remedy}" for path in paths if not path.is_file()}
+
+
+def refusing(fault: str) -> Callable[[str], Ratings]:
+    """A recording's `load_ratings` or `load_gold` where there is nothing to load: a CorpusError that says why."""
+    return partial(_refuse, fault)
+
+
+def _refuse(fault: str, target: str) -> NoReturn:
+    raise CorpusError(fault)
 
 
 def folder(root: Path, *names: str) -> Path:

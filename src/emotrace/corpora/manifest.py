@@ -1,6 +1,6 @@
 """Any recordings with traces, listed in one CSV: your own corpus without writing a reader."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from emotrace.annotation import Ratings
 from emotrace.corpora import PARTITIONS, Info, Recording, delimited
+from emotrace.corpora.layout import Survey, refusing
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -49,6 +50,10 @@ _HEAD_ROWS = 100
 _REMEDY = "correct the file"
 
 
+# The file that a cell names -> the line that says that it is not there.
+_Missing = dict[Path, str]
+
+
 def load(root: Path) -> list[Recording]:
     """The recordings that the CSV lists, sorted by id.
 
@@ -59,6 +64,15 @@ def load(root: Path) -> list[Recording]:
         CorpusError: the CSV is missing or malformed, lists a file that is not there, or the traces of a recording
             differ in kind or rate; the message names the line.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """All recordings that the CSV lists; one whose traces cannot be read or differ has labels that refuse to load.
+
+    Raises:
+        CorpusError: the CSV is missing or malformed; the message names the line.
+    """
     path = Path(root)
     path = path / MANIFEST_FILE if path.is_dir() else path
     if not path.is_file():
@@ -68,13 +82,18 @@ def load(root: Path) -> list[Recording]:
     if not targets:
         raise CorpusError(f"{path}, line 1: no target; add a column such as arousal that names the trace files")
     recordings: dict[str, Recording] = {}
+    missing: _Missing = {}
+    faults: list[str] = []
     for row, line in enumerate(table.lines):
         cells = {column: table.text(column)[row] for column in table.columns}
-        recording = _recording(f"{path}, line {line}", path.parent, cells, targets)
+        where = f"{path}, line {line}"
+        missing |= _absent(where, path.parent, cells, targets)
+        recording, wrong = _recording(where, path.parent, cells, targets)
+        faults += wrong
         if recording.id in recordings:
             raise table.fault(row, f"{recording.id} is listed before; every row needs an id of its own")
         recordings[recording.id] = recording
-    return [recordings[name] for name in sorted(recordings)]
+    return Survey([recordings[name] for name in sorted(recordings)], missing, faults)
 
 
 def read_trace(path: Path, target: str) -> Ratings:
@@ -94,18 +113,24 @@ def read_trace(path: Path, target: str) -> Ratings:
     return Ratings(table.times(_time(table)), values, columns, target)
 
 
-def _recording(where: str, folder: Path, row: Mapping[str, str], targets: list[str]) -> Recording:
+def _recording(where: str, folder: Path, row: Mapping[str, str], targets: list[str]) -> tuple[Recording, list[str]]:
+    """A row's recording, and what is wrong with its traces."""
     if not row["id"]:
         raise CorpusError(f"{where}: id is empty; name the recording")
     partition = row.get("partition") or None
     if partition not in (None, *PARTITIONS):
         raise CorpusError(f"{where}: partition {partition!r}; write one of {', '.join(PARTITIONS)}, or leave it empty")
-    files = {target: _file(where, folder, target, row[target]) for target in targets if row[target]}
-    raters, rate_hz = _kind_and_rate(where, files)
-    load_traces = partial(_load_traces, row["id"], files) if files else None
-    return Recording(
+    files = {target: folder / row[target] for target in targets if row[target]}
+    load_traces: Callable[[str], Ratings] | None = partial(_load_traces, row["id"], files) if files else None
+    faults: list[str] = []
+    try:
+        raters, rate_hz = _kind_and_rate(where, {target: path for target, path in files.items() if path.is_file()})
+    except CorpusError as error:
+        faults = [str(error)]
+        load_traces, raters, rate_hz = refusing(str(error)), False, INFO.label_rate_hz
+    recording = Recording(
         id=row["id"],
-        audio=_file(where, folder, "audio", row["audio"]) if row.get("audio") else None,
+        audio=folder / row["audio"] if row.get("audio") else None,
         partition=partition,
         speaker=row.get("speaker") or None,
         load_ratings=load_traces if raters else None,
@@ -115,12 +140,17 @@ def _recording(where: str, folder: Path, row: Mapping[str, str], targets: list[s
         partly_rated=_yes(where, row.get("partly_rated", "")),
         targets=tuple(files),
     )
+    return recording, faults
 
 
-def _file(where: str, folder: Path, column: str, name: str) -> Path:
-    if not (folder / name).is_file():
-        raise CorpusError(f"{where}: no {column} file {folder / name}; paths are relative to the CSV's folder")
-    return folder / name
+def _absent(where: str, folder: Path, row: Mapping[str, str], targets: list[str]) -> _Missing:
+    """The files that a row names and that are not there."""
+    named = {column: folder / row[column] for column in ("audio", *targets) if row.get(column)}
+    return {
+        path: f"{where}: no {column} file {path}; paths are relative to the CSV's folder"
+        for column, path in named.items()
+        if not path.is_file()
+    }
 
 
 def _kind_and_rate(where: str, files: Mapping[str, Path]) -> tuple[bool, float]:

@@ -2,8 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings, fusion
 from emotrace.corpora import Info, Recording, delimited
+from emotrace.corpora.layout import Survey, absent, refusing
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -39,7 +39,9 @@ INFO = Info(
         "them. A file that goes on for more than a second after its part is refused.",
         "Annotators move a slider and are sampled when it moves: at each of 25 instants a second the last value holds. "
         "Before their first and after their last sample they have not rated.",
-        "Every annotator of every part is read, a column each; NaN in parts that they did not rate.",
+        "Every annotator of every part is read, a column each; NaN in parts that they did not rate. Whether all rated "
+        "every target of a part is unstated in the source, so one annotator's file that is missing cannot be told; a "
+        "part that lacks a target can.",
         "No gold standard is distributed. `gold` fuses the annotators of each part by AVEC 2016's rule, over the "
         "instants that all of them rated.",
         "Eight lines, and a ninth that is a header or a rule, come before the samples. A third column, as in one file "
@@ -96,16 +98,33 @@ def load(root: Path) -> list[Recording]:
         CorpusError: a folder or conversation_parts.txt is missing or malformed, annotations have no audio or are of a
             part that is not listed, or a part is not rated for every target.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """The conversations that have sound or annotations; one whose parts lie nowhere has labels that refuse to load.
+
+    Raises:
+        CorpusError: a folder is missing or empty, or a list is missing or malformed.
+    """
     root = Path(root)
     audio = {path.stem: path for path in _folder(root, AUDIO_FOLDER).glob("*.wav") if _is_conversation(path.stem)}
     if not audio:
         raise CorpusError(f"{root / AUDIO_FOLDER}: no file as MSP-Conversation_0047.wav; {delimited.COPY_AGAIN}")
     parts = read_parts(root)
     files = {target: _annotations(root, target) for target in INFO.targets}
-    for target in INFO.targets:
-        _reject_unplaced(root / LABELS_FOLDER / target.capitalize(), files, target, audio, parts)
     partitions = _partitions(root)
-    return [_recording(audio[name], partitions.get(name), parts.get(name, {}), files) for name in sorted(audio)]
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
+    faults: list[str] = []
+    for name in sorted(audio.keys() | set().union(*files.values())):
+        sound = audio.get(name, root / AUDIO_FOLDER / f"{name}.wav")
+        own = {target: files[target].get(name, {}) for target in INFO.targets}
+        wrong = _unplaced(root / LABELS_FOLDER, name, own, parts.get(name, {}))
+        missing |= absent([sound])
+        faults += wrong
+        recordings.append(_recording(sound, partitions.get(name), parts.get(name, {}), own, wrong))
+    return Survey(recordings, missing, faults)
 
 
 def read_parts(root: Path) -> dict[str, dict[str, Part]]:
@@ -193,20 +212,21 @@ _Files = dict[str, dict[str, Path]]
 
 
 def _recording(
-    audio: Path, partition: str | None, parts: dict[str, Part], files: dict[str, dict[str, _Files]]
+    audio: Path, partition: str | None, parts: dict[str, Part], files: dict[str, _Files], faults: list[str]
 ) -> Recording:
-    own = {target: files[target][audio.stem] for target in INFO.targets if audio.stem in files[target]}
-    return Recording(
+    rated = any(files.values())
+    recording = Recording(
         id=audio.stem,
         audio=audio,
         partition=partition,
         speaker=None,
-        load_ratings=partial(_load_ratings, parts, own) if own else None,
+        load_ratings=partial(_load_ratings, parts, files) if rated else None,
         unit_range=INFO.unit_range,
-        load_gold=partial(_load_gold, parts, own) if own else None,
+        load_gold=partial(_load_gold, parts, files) if rated else None,
         label_rate_hz=INFO.label_rate_hz,
         partly_rated=True,
     )
+    return replace(recording, load_ratings=None, load_gold=refusing(faults[0])) if faults else recording
 
 
 def _load_ratings(parts: dict[str, Part], files: dict[str, _Files], target: str) -> Ratings:
@@ -279,26 +299,18 @@ def _annotations(root: Path, target: str) -> dict[str, _Files]:
     return dict(found)
 
 
-def _reject_unplaced(
-    where: Path,
-    files: dict[str, dict[str, _Files]],
-    target: str,
-    audio: Iterable[str],
-    parts: dict[str, dict[str, Part]],
-) -> None:
-    own = {(conversation, number) for conversation, numbers in files[target].items() for number in numbers}
-    every = {(name, number) for each in files.values() for name, numbers in each.items() for number in numbers}
-    faults = {
-        "no audio": [f"{name}_{number}" for name, number in sorted(own) if name not in audio],
-        "no row in conversation_parts.txt": [
-            f"{name}_{number}" for name, number in sorted(own) if number not in parts.get(name, {})
-        ],
-        "annotations of other targets and none here": [f"{name}_{number}" for name, number in sorted(every - own)],
-    }
-    for fault, named in faults.items():
-        if named:
-            more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-            raise CorpusError(f"{where}: {', '.join(named[:3])}{more}: {fault}; {delimited.COPY_AGAIN}")
+def _unplaced(where: Path, name: str, files: dict[str, _Files], parts: dict[str, Part]) -> list[str]:
+    """What is wrong with the parts that a conversation's annotations are of, one line each."""
+    every = sorted(set().union(*files.values()))
+    faults = [f"{where}: {name}_{number}: no row in conversation_parts.txt" for number in every if number not in parts]
+    for target, own in files.items():
+        folder = where / target.capitalize()
+        faults += [
+            f"{folder}: {name}_{number}: annotations of other targets and none here"
+            for number in every
+            if number not in own
+        ]
+    return [f"{fault}; {delimited.COPY_AGAIN}" for fault in faults]
 
 
 def _listed(path: Path) -> dict[str, dict[str, tuple[float, float]]]:

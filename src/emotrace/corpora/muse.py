@@ -1,6 +1,5 @@
 """The layout of the MuSe challenges' packages (Stappen et al. 2020, 2021), which two readers share."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -62,25 +61,28 @@ def survey(root: Path, info: Info, own_speakers: bool) -> layout.Survey:
     raw = layout.optional_folder(root, *_RAW)
     features = layout.optional_folder(root, "feature_segments/egemaps", "feature_segments/label_aligned/egemaps")
     _reject_unlisted(labels, info, partitions)
-    recordings, missing = [], []
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
     for name, partition in sorted(partitions.items()):
         own = [labels / target / f"{name}.csv" for target in info.targets]
         kept_back = partition == "test" and all(map(_without_values, own))
         audio = sounds.get(name, sounds_folder / f"{name}.wav") if sounds_folder else None
-        expected = ([] if audio is None else [audio]) + ([] if kept_back else own)
-        missing += [path for path in expected if not path.is_file()]
+        raters = _rater_files(raw, name, info)
+        described = features / f"{name}.csv" if features else None
+        missing |= layout.absent(path for path in (audio, described) if path is not None)
+        missing |= {} if kept_back else layout.absent([*own, *raters])
         recordings.append(
             Recording(
                 id=name,
                 audio=audio,
                 partition=partition,
                 speaker=name if own_speakers else None,
-                load_ratings=None if kept_back else _ratings_loader(raw, name, info),
+                load_ratings=partial(_load_ratings, raw, name) if raw and raters and not kept_back else None,
                 unit_range=info.unit_range,
                 load_gold=None if kept_back else partial(_load_gold, labels, name, info.label_rate_hz),
                 label_rate_hz=info.label_rate_hz,
                 partly_rated=True,
-                load_features=partial(read_features, features / f"{name}.csv") if features else None,
+                load_features=partial(read_features, described) if described else None,
             )
         )
     return layout.Survey(recordings, missing)
@@ -102,10 +104,10 @@ def read_features(path: Path) -> NDArray[np.float64]:
     return np.column_stack([table.numbers(column, missing=True) for column in columns])
 
 
-def _ratings_loader(raw: Path | None, name: str, info: Info) -> Callable[[str], Ratings] | None:
-    if raw is None or not any((raw / target / f"{name}.csv").is_file() for target in info.targets):
-        return None
-    return partial(_load_ratings, raw, name)
+def _rater_files(raw: Path | None, name: str, info: Info) -> list[Path]:
+    """The raters' files of every target, where there is that of any."""
+    files = [raw / target / f"{name}.csv" for target in info.targets] if raw else []
+    return files if any(path.is_file() for path in files) else []
 
 
 def _partitions(root: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Utterances rated as a whole: one value each, said to hold from the first frame to the last."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
 from emotrace.corpora import Recording, delimited
+from emotrace.corpora.layout import Survey
 from emotrace.errors import CorpusError
 from emotrace.trace import FRAME_S
 
@@ -35,8 +37,35 @@ class Utterance:
     raters: int | None
 
 
-def read(root: Path, columns: dict[str, str], sd_columns: dict[str, str], unit: tuple[float, float]) -> list[Utterance]:
-    """The utterances that `ratings.csv` lists, sorted by id.
+@dataclass(frozen=True)
+class Listed:
+    """What `ratings.csv` lists.
+
+    Attributes:
+        utterances: sorted by id, those too whose sound is missing.
+        missing: a sound that is not there -> the line that says so.
+    """
+
+    utterances: list[Utterance]
+    missing: dict[Path, str]
+
+    def survey(self, unit: tuple[float, float], partitions: Mapping[str, str] | None = None) -> Survey:
+        """The utterances as recordings; `partitions` are those of speakers, who are otherwise in none."""
+        of = partitions or {}
+        return Survey([recording(each, of.get(each.speaker), unit) for each in self.utterances], self.missing)
+
+    def complete(self) -> list[Utterance]:
+        """The utterances, where no sound is missing.
+
+        Raises:
+            CorpusError: one is.
+        """
+        Survey([], self.missing).complete()
+        return self.utterances
+
+
+def read(root: Path, columns: dict[str, str], sd_columns: dict[str, str], unit: tuple[float, float]) -> Listed:
+    """The utterances that `ratings.csv` lists.
 
     Args:
         root: the folder that holds `ratings.csv`; the file names in it are relative to this folder.
@@ -45,7 +74,7 @@ def read(root: Path, columns: dict[str, str], sd_columns: dict[str, str], unit: 
         unit: lowest and highest rating.
 
     Raises:
-        CorpusError: the file is missing or malformed, lists a file twice or one that is not there.
+        CorpusError: the file is missing or malformed, or lists a file twice.
     """
     path = Path(root) / "ratings.csv"
     if not path.is_file():
@@ -55,18 +84,20 @@ def read(root: Path, columns: dict[str, str], sd_columns: dict[str, str], unit: 
     sds = {target: table.numbers(column) for target, column in sd_columns.items()}
     raters = [int(number) for number in table.numbers("raters")] if "raters" in table.columns else [None] * len(table)
     utterances: dict[str, Utterance] = {}
+    missing: dict[Path, str] = {}
     for row, (file, speaker) in enumerate(zip(table.text("file"), table.text("speaker"), strict=True)):
         name = Path(file).stem
         if not file or not speaker:
             raise table.fault(row, "file or speaker is empty")
         if name in utterances:
             raise table.fault(row, f"{name} is listed before")
-        if not (path.parent / file).is_file():
-            raise table.fault(row, f"no file {path.parent / file}")
+        audio = path.parent / file
+        if not audio.is_file():
+            missing[audio] = str(table.fault(row, f"no file {audio}"))
         rating = {target: float(values[row]) for target, values in ratings.items()}
         sd = {target: float(values[row]) for target, values in sds.items()}
-        utterances[name] = Utterance(name, path.parent / file, speaker, rating, sd, raters[row])
-    return [utterances[name] for name in sorted(utterances)]
+        utterances[name] = Utterance(name, audio, speaker, rating, sd, raters[row])
+    return Listed([utterances[name] for name in sorted(utterances)], missing)
 
 
 def recording(utterance: Utterance, partition: str | None, unit: tuple[float, float]) -> Recording:
@@ -91,6 +122,9 @@ def _constant(utterance: Utterance, target: str) -> Ratings:
 
 
 def _frames(path: Path) -> int:
+    if not path.is_file():
+        # As `emotrace.audio` says it, so that a look at sound and labels tells it once.
+        raise CorpusError(f"{path}: no such file; check the path")
     try:
         info = soundfile.info(path)
     except (soundfile.SoundFileError, OSError) as error:

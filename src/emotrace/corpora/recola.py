@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emotrace.annotation import Ratings
 from emotrace.corpora import PARTITIONS, Info, Recording
 from emotrace.corpora.delimited import read_text, shortened
-from emotrace.corpora.layout import Survey
+from emotrace.corpora.layout import Survey, absent
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -68,9 +68,6 @@ def load(root: Path) -> list[Recording]:
         CorpusError: a folder is missing, a recording lacks its audio or its labels, or partition.csv is
             malformed.
     """
-    audio, labels = _all_files(Path(root))
-    for target, files in labels.items():
-        _reject_unmatched(audio, files, Path(root) / LABELS_FOLDER / target)
     return survey(root).complete()
 
 
@@ -84,7 +81,8 @@ def survey(root: Path) -> Survey:
     audio, labels = _all_files(root)
     names = sorted(audio.keys() | set().union(*labels.values()))
     assigned = _partition_file(root / PARTITION_FILE, names) if (root / PARTITION_FILE).exists() else None
-    recordings, missing = [], []
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
     for recording in names:
         if assigned is None:
             partition, speaker = _avec2016_partition(recording), recording
@@ -93,7 +91,7 @@ def survey(root: Path) -> Survey:
         sound = audio.get(recording, root / AUDIO_FOLDER / f"{recording}.wav")
         files = {target: root / LABELS_FOLDER / target / f"{recording}.csv" for target in INFO.targets}
         files |= {target: found[recording] for target, found in labels.items() if recording in found}
-        missing += [path for path in (sound, *files.values()) if not path.is_file()]
+        missing |= absent([sound, *files.values()])
         load_ratings = partial(_load_ratings, files)
         recordings.append(Recording(recording, sound, partition, speaker, load_ratings, INFO.unit_range))
     return Survey(recordings, missing)
@@ -184,18 +182,6 @@ def _files(root: Path, folder: str, suffixes: tuple[str, ...]) -> dict[str, Path
     if not files:
         raise CorpusError(f"{where}: no file P*{' or P*'.join(suffixes)}; copy the release's files there")
     return files
-
-
-def _reject_unmatched(audio: dict[str, Path], labels: dict[str, Path], where: Path) -> None:
-    if silent := sorted(labels.keys() - audio.keys()):
-        raise CorpusError(
-            f"{where}: labels without audio for {', '.join(silent)}; "
-            f"add the sound files to {AUDIO_FOLDER} or remove these labels"
-        )
-    if unrated := sorted(audio.keys() - labels.keys()):
-        raise CorpusError(
-            f"{where}: no labels for {', '.join(unrated)}; add them or remove these sound files from {AUDIO_FOLDER}"
-        )
 
 
 def _avec2016_partition(recording: str) -> str | None:

@@ -1,7 +1,7 @@
 """SEMAINE as AVEC 2012 distributed it: one float a line, a line a video frame."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
 from emotrace.corpora import Info, Recording, delimited
+from emotrace.corpora.layout import Survey, absent
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -63,19 +64,28 @@ def load(root: Path) -> list[Recording]:
         CorpusError: the labels are missing, two files are of the same recording, or a recording lacks its audio or,
             in train or devel, some of its labels.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """All recordings that have sound or labels; what is missing is looked for beside its like.
+
+    Raises:
+        CorpusError: there are no labels at all, or two files are of the same recording.
+    """
     root = Path(root)
     labels = _labels(root / LABELS_FOLDER)
     audio = _unique((_recording_id(_SOUND.search(path.name)), path) for path in _files(root, ".wav", ".flac"))
-    if silent := sorted(labels.keys() - audio.keys()):
-        raise CorpusError(
-            f"{root}: labels without audio for {', '.join(silent)}; add their sound files, as train_audio001.wav"
-        )
-    unrated = sorted(name for name in audio.keys() - labels.keys() if not name.startswith("test"))
-    if unrated:
-        raise CorpusError(
-            f"{root / LABELS_FOLDER}: no labels for {', '.join(unrated)}; add them or remove the sound files"
-        )
-    return [_recording(name, audio[name], labels.get(name)) for name in sorted(audio)]
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
+    for name in sorted(labels.keys() | audio.keys()):
+        own = labels.get(name, {})
+        kept_back = not own and name.startswith("test")
+        expected = {} if kept_back else {t: own.get(t) or _place(root, name, own, t) for t in INFO.targets}
+        sound = audio.get(name) or root / _sound_name(name, own)
+        missing |= absent([sound, *expected.values()])
+        recordings.append(_recording(name, sound, expected))
+    return Survey(recordings, missing)
 
 
 def read_labels(path: Path) -> NDArray[np.float64]:
@@ -96,7 +106,7 @@ def read_labels(path: Path) -> NDArray[np.float64]:
 
 
 def _labels(where: Path) -> dict[str, dict[str, Path]]:
-    """Recording -> target -> file, all four targets each."""
+    """Recording -> target -> file, for those targets that are there."""
     found: dict[str, dict[str, Path]] = {}
     for target in INFO.targets:
         named = ((_LABEL.search(path.name), path) for path in _files(where, ".dat"))
@@ -105,10 +115,32 @@ def _labels(where: Path) -> dict[str, dict[str, Path]]:
             found.setdefault(name, {})[target] = path
     if not found:
         raise CorpusError(f"{where}: no file as labels_continuous_train001_arousal.dat; {delimited.COPY_AGAIN}")
-    for name, files in sorted(found.items()):
-        if missing := [target for target in INFO.targets if target not in files]:
-            raise CorpusError(f"{where}: no {', '.join(missing)} labels for {name}; {delimited.COPY_AGAIN}")
     return found
+
+
+def _place(root: Path, name: str, own: Mapping[str, Path], target: str) -> Path:
+    """Where a target's labels should be: beside those of another target, else where the layout says."""
+    for path in own.values():
+        if match := _LABEL.search(path.name):
+            return path.with_name(path.name[: match.start(3)] + target + path.name[match.end(3) :])
+    part, number = _split(name)
+    folder = root / LABELS_FOLDER / part / f"FC_{part}_labels"
+    return folder / f"labels_continuous_{part}{number}_{target}.dat"
+
+
+def _sound_name(name: str, own: Mapping[str, Path]) -> str:
+    """The name of a sound file, with the partition and number as its labels write them."""
+    part, number = _split(name)
+    for path in own.values():
+        if match := _LABEL.search(path.name):
+            part, number = match.group(1), match.group(2)
+    return f"{part}_audio{number}.wav"
+
+
+def _split(name: str) -> tuple[str, str]:
+    """`dev001` as AVEC writes it: devel, 001."""
+    partition = name.rstrip("0123456789")
+    return {"dev": "devel"}.get(partition, partition), name.removeprefix(partition)
 
 
 def _files(where: Path, *suffixes: str) -> list[Path]:
@@ -129,7 +161,7 @@ def _unique(found: Iterable[tuple[str | None, Path]]) -> dict[str, Path]:
     return files
 
 
-def _recording(name: str, audio: Path, labels: dict[str, Path] | None) -> Recording:
+def _recording(name: str, audio: Path, labels: dict[str, Path]) -> Recording:
     return Recording(
         id=name,
         audio=audio,

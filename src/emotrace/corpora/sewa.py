@@ -74,12 +74,13 @@ def survey(root: Path) -> layout.Survey:
             f"{root}: {without[0]} is a name of AVEC 2017 and others are of 2018 or 2019; keep each in a folder "
             "of its own"
         )
-    recordings, missing = [], []
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
     for name in names:
         partition = _PARTITIONS[name.split("_")[0]]
         audio, label = sounds.get(name, sound_folder / f"{name}.wav"), label_folder / f"{name}.csv"
         kept_back = partition == "test" and name not in labels
-        missing += [path for path in ([audio] if kept_back else [audio, label]) if not path.is_file()]
+        missing |= layout.absent([audio] if kept_back else [audio, label])
         load_gold = None if kept_back else partial(_load_gold, label)
         recordings.append(Recording(name, audio, partition, name, None, INFO.unit_range, load_gold, INFO.label_rate_hz))
     return layout.Survey(recordings, missing)

@@ -1,5 +1,6 @@
 """studyforrest: emotion episodes that observers marked in a film, and its sound's loudness every 40 ms."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
 from emotrace.corpora import Info, Recording, delimited
+from emotrace.corpora.layout import Survey, absent, refusing
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -29,7 +31,8 @@ INFO = Info(
     quirks=(
         "Observers marked episodes, not traces. At every 40 ms a rating is +1 where only HIGH (POS) episodes are "
         "going on, -1 where only LOW (NEG) ones are, and 0 where there is none, or some of both.",
-        "The two audiences are separate recordings, av_run-1 and ao_run-1: they perceived different things.",
+        "The two audiences are separate recordings, av_run-1 and ao_run-1: they perceived different things. Nine "
+        "observers saw the film and three heard it; an audience may be left out as a whole.",
         "No sound is distributed: RMS volume and left-right difference come as ready features (`load_features`).",
         "Runs overlap by some seconds of film, so that the end of one is the beginning of the next.",
         "There is no official partition.",
@@ -40,7 +43,8 @@ INFO = Info(
     targets=("arousal", "valence"),
 )
 
-AUDIENCES = ("av", "ao")
+# How many observers of each audience the release has.
+OBSERVERS = {"av": 9, "ao": 3}
 FEATURES = ("rms", "lrdiff")
 CODES = {"arousal": {"HIGH": 1, "LOW": -1}, "valence": {"POS": 1, "NEG": -1}}
 
@@ -54,42 +58,72 @@ def load(root: Path) -> list[Recording]:
     Raises:
         CorpusError: a folder or file is missing, or runs.csv is malformed.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """Every run that runs.csv lists or that has features, for each audience of which any file is there.
+
+    Raises:
+        CorpusError: there are no features, or runs.csv is missing or malformed.
+    """
     root = Path(root)
-    observers, features = root / "observers", root / "audio_features"
-    starts = _starts(root / "runs.csv")
-    recordings = []
-    for audience in sorted(AUDIENCES):
-        files = sorted(observers.glob(f"{audience}*.csv"))
-        for run, path in _runs(features, audience).items():
-            if run not in starts:
-                raise CorpusError(f"{root / 'runs.csv'}: no row for {run}; add the run and its start in the film")
-            if not files:
-                raise CorpusError(f"{observers}: no file {audience}*.csv; add the observers' episodes")
-            recordings.append(_recording(f"{audience}_{run}", path, files, starts[run]))
+    starts = film_starts_s(root)
+    features = root / "audio_features"
+    recordings: list[Recording] = []
+    missing: dict[Path, str] = {}
+    for audience in sorted(OBSERVERS):
+        described = {path.name.removesuffix(".tsv.gz") for path in features.glob(f"{audience}_run-*.tsv.gz")}
+        observers = _observers(root / "observers", audience)
+        if not described and not any(path.is_file() for path in observers):
+            continue
+        names = sorted(described | {f"{audience}_{run}" for run in starts})
+        missing |= absent([*(features / f"{name}.tsv.gz" for name in names), *observers])
+        recordings += [_recording(root, name, observers, starts) for name in names]
     if not recordings:
         raise CorpusError(f"{features}: no file av_run-1.tsv.gz or alike; add the features of the runs")
-    return recordings
+    unplaced = sorted({_run(recording.id) for recording in recordings} - starts.keys())
+    return Survey(recordings, missing, [_unplaced(root, run) for run in unplaced])
 
 
-def _runs(features: Path, audience: str) -> dict[str, Path]:
-    files = sorted(features.glob(f"{audience}_run-*.tsv.gz"))
-    return {path.name.removesuffix(".tsv.gz").partition("_")[2]: path for path in files}
+def _observers(where: Path, audience: str) -> list[Path]:
+    """The release's observers, and whoever else is there."""
+    released = {where / f"{audience}1o{number:02d}.csv" for number in range(1, OBSERVERS[audience] + 1)}
+    return sorted(released | set(where.glob(f"{audience}*.csv")))
 
 
-def _starts(path: Path) -> dict[str, float]:
-    table = delimited.read_table(path, header=("run", "film_start_s"))
+def _run(name: str) -> str:
+    return name.partition("_")[2]
+
+
+def _unplaced(root: Path, run: str) -> str:
+    return f"{root / 'runs.csv'}: no row for {run}; add the run and its start in the film"
+
+
+def film_starts_s(root: Path) -> dict[str, float]:
+    """Where in the film each run starts, `run-1 -> 0.0`, in seconds.
+
+    Raises:
+        CorpusError: runs.csv is missing or malformed.
+    """
+    table = delimited.read_table(Path(root) / "runs.csv", header=("run", "film_start_s"))
     return {
         f"run-{run}": float(at_s) for run, at_s in zip(table.text("run"), table.numbers("film_start_s"), strict=True)
     }
 
 
-def _recording(name: str, features: Path, observers: list[Path], start_s: float) -> Recording:
+def _recording(root: Path, name: str, observers: list[Path], starts: Mapping[str, float]) -> Recording:
+    features, start_s = root / "audio_features" / f"{name}.tsv.gz", starts.get(_run(name))
     return Recording(
         id=name,
         audio=None,
         partition=None,
         speaker=None,
-        load_ratings=partial(_load_ratings, features, observers, start_s),
+        load_ratings=(
+            refusing(_unplaced(root, _run(name)))
+            if start_s is None
+            else partial(_load_ratings, features, observers, start_s)
+        ),
         unit_range=INFO.unit_range,
         load_features=partial(read_features, features),
     )

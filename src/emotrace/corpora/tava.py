@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from emotrace.corpora import Info, Recording, rated
+from emotrace.corpora.layout import Survey
 
 INFO = Info(
     name="tava",
@@ -43,12 +44,25 @@ def load(root: Path) -> list[Recording]:
     Raises:
         CorpusError: ratings.csv is missing or malformed, or lists a file that is not there.
     """
+    return survey(root).complete()
+
+
+def survey(root: Path) -> Survey:
+    """All utterances that ratings.csv lists, those too whose sound is missing.
+
+    Raises:
+        CorpusError: ratings.csv is missing or malformed.
+    """
     partitions = {speaker: partition for partition, speakers in SPEAKERS.items() for speaker in speakers}
-    return [rated.recording(u, partitions.get(u.speaker), INFO.unit_range) for u in utterances(root)]
+    return _listed(root).survey(INFO.unit_range, partitions)
 
 
 def utterances(root: Path) -> list[rated.Utterance]:
     """The utterances with the mean, the SD and the number of their ratings; see `load`."""
+    return _listed(root).complete()
+
+
+def _listed(root: Path) -> rated.Listed:
     means = {target: f"{target}_mean" for target in INFO.targets}
     sds = {target: f"{target}_sd" for target in INFO.targets}
     return rated.read(root, means, sds, INFO.unit_range)

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from emotrace import corpora
-from emotrace.experiments import gold_tables, training_tables
+from emotrace.experiments import gold_tables, paper_tables, speed_tables, training_tables
 
 TARGETS = ("arousal", "valence")
 DOCUMENTS = (
     "README.md",
-    "docs/results.md",
-    "docs/corpora.md",
-    "docs/gold-standard.md",
-    "docs/streaming.md",
-    "docs/training.md",
+    *(
+        f"docs/{name}.md"
+        for name in ("results", "paper", "corpora", "gold-standard", "streaming", "long-recordings", "web", "training")
+    ),
 )
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -46,15 +45,16 @@ class _NotMeasuredError(Exception):
 
 
 class _Results(dict[str, Any]):
-    """What result files hold, by their names."""
+    """What result files hold, by their names; those of a corpus as ``stitched/table1``."""
 
     def __missing__(self, stem: str) -> Any:
         raise _NotMeasuredError(stem)
 
 
 def _results(root: Path) -> _Results:
-    files = [*root.glob("experiments/results/*.json"), *root.glob("benchmarks/results/*.json")]
-    return _Results({path.stem: json.loads(path.read_text()) for path in files})
+    folders = (root / "experiments" / "results", root / "benchmarks" / "results")
+    files = {path.relative_to(folder): path for folder in folders for path in folder.rglob("*.json")}
+    return _Results({name.with_suffix("").as_posix(): json.loads(path.read_text()) for name, path in files.items()})
 
 
 def _score(row: str, result: Mapping[str, Any], target: str) -> str:
@@ -114,21 +114,6 @@ def provenance(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def speed(results: Mapping[str, Any]) -> list[str]:
-    """Whole-process times of predict, and the front end beside kaldi-native-fbank."""
-    predict, frontend = results["predict"], results["frontend"]
-    machine = predict["machine"]
-    return [
-        f"| on {machine['cores']} cores ({machine['processor']}) | |",
-        "|---|---|",
-        f"| an hour of 16 kHz WAV to CSV, whole process | {predict['hour']['seconds']:.1f} s, "
-        f"{predict['times_real_time']} times real time, {predict['hour']['resident_mib']} MiB resident |",
-        f"| a clip of ten seconds, whole process | {predict['clip']['seconds']:.2f} s |",
-        f"| log mel front end beside kaldi-native-fbank, same five minutes | "
-        f"{frontend['ratio']['rows as an array']:.1f} times as fast, {frontend['times_floor']:.1f} times the floor |",
-    ]
-
-
 def readers(results: Mapping[str, Any]) -> list[str]:
     """What every corpus reader says of itself."""
     lines = ["| name | corpus | what is rated | rows a second | values |", "|---|---|---|---|---|"]
@@ -185,37 +170,19 @@ def live_scores(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def live_speed(results: Mapping[str, Any]) -> list[str]:
-    """What 40 ms of sound cost, and a day."""
-    result = results["stream"]
-    lines = [f"| on one core ({result['machine']['processor']}) | median | 99 % | most |", "|---|---|---|---|"]
-    for clock, text in (("wall", "wall time"), ("processor", "processor time")):
-        numbers = result["push"][clock]
-        cells = " | ".join(f"{numbers[f'{name}_ms']:.2f} ms" for name in ("median", "p99", "max"))
-        lines.append(f"| 40 ms of sound, {text} | {cells} |")
-    day = result["day"]
-    return [
-        *lines,
-        "",
-        f"After {day['hours']:g} h ({day['frames']} frames): {day['resident_mib_at_the_end']} MiB resident, "
-        f"{day['resident_mib_after_an_hour']} MiB after one hour; the trace of the last ten minutes differs from that "
-        f"of the same sound after an hour by at most {day['difference_from_the_second_hour']:.1e}.",
-    ]
-
-
 _TABLES = (
     {
         "corpora": readers,
         "shipped": shipped,
         "roughness": roughness,
         "provenance": provenance,
-        "speed": speed,
         "look_ahead": look_ahead,
         "live_start": live_start,
         "live_scores": live_scores,
-        "live_speed": live_speed,
     }
     | gold_tables.TABLES
+    | paper_tables.TABLES
+    | speed_tables.TABLES
     | training_tables.TABLES
 )
 

@@ -12,7 +12,8 @@ def training_speed(results: Results) -> list[str]:
     job, networks = result["job"], result["networks"]
     lines = [
         f"| an epoch of {job['seeds']} seeds, {job['recordings']} recordings of {job['frames']:,} frames to train on "
-        "and as many to choose on | plain loop | package | ratio | all at once | least by operations | by bytes |",
+        "and as many to choose on | plain loop | package | ratio | all seeds at once | least by operations "
+        "| by bytes |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, each in networks["by network"].items():

@@ -203,6 +203,28 @@ def _means(values: np.ndarray, parts: int = 120) -> list[float]:
     return [round(float(piece.mean()), 3) for piece in pieces]
 
 
+def reproduction(sections: Sequence[Mapping[str, Any]], title: str, subtitle: str, caution: str | None = None) -> str:
+    """Tables and figures of a reproduction on a page, without any script.
+
+    Args:
+        sections: Of each ``name``, ``title``, ``columns``, ``rows`` and ``notes``, cells being text with ``**`` around
+            what is bold; and, where there is a figure, ``picture`` (PNG bytes) and ``width`` in pixels of a screen.
+        title: Heading of the page.
+        subtitle: Beside it.
+        caution: What must not be missed.
+
+    Returns:
+        HTML.
+
+    Raises:
+        EmotraceError: jinja2 is not installed.
+    """
+    shown = [{**each, "picture": _base64(each.get("picture") or b"")} for each in sections]
+    style = (PAGES / "style.css").read_text(encoding="utf-8")
+    template = _environment().get_template("reproduction.html")
+    return template.render(sections=shown, title=title, subtitle=subtitle, caution=caution, style=style)
+
+
 def plotting_code() -> bytes:
     """plotly's JavaScript, as its Python package brings it.
 
@@ -230,7 +252,7 @@ def _environment() -> jinja2.Environment:
     environment: jinja2.Environment = templates.Environment(
         loader=templates.FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"clock": clock, "signed": _signed, "points": _points}
+    environment.filters |= {"clock": clock, "signed": _signed, "points": _points, "bold": _bold}
     return environment
 
 
@@ -244,6 +266,15 @@ def clock(seconds: float) -> str:
 def _signed(value: float) -> str:
     # Adding zero turns -0.0 into 0.0.
     return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
+
+
+def _bold(text: str) -> Any:
+    """What stands between ``**`` in bold; the rest is escaped."""
+    markup = _web_package("markupsafe")
+    parts = [markup.escape(part) for part in text.split("**")]
+    return markup.Markup("").join(
+        markup.Markup("<b>{}</b>").format(part) if i % 2 else part for i, part in enumerate(parts)
+    )
 
 
 def _points(values: Sequence[float], unit_range: Sequence[float]) -> str:

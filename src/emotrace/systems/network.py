@@ -1,7 +1,8 @@
 """What systems that are one network of :mod:`emotrace.models` share: settings, training, predicting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -61,13 +62,26 @@ def fit(network: str, task: Any, settings: Settings) -> Fitted:
         ModelError: the loss is not finite, or a checkpoint in the task's folder cannot be gone on from.
     """
     config = _config(network, task, settings)
-    data = Dataset(
+    data = _dataset(task, config)
+    run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz", partial(_report, task))
+    return Fitted(config, run.best, data.rule)
+
+
+def dataset(task: Any, settings: Settings) -> Dataset:
+    """A task's recordings as networks are trained on them."""
+    return _dataset(task, _config("", task, settings))
+
+
+def _dataset(task: Any, config: Config) -> Dataset:
+    return Dataset(
         [[_example(m, config)] for m in task.train],
         [_example(m, config) for m in task.dev],
         _rule(task.train, config),
     )
-    run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz")
-    return Fitted(config, run.best, data.rule)
+
+
+def _report(task: Any, epoch: Mapping[str, Any]) -> None:
+    task.report(epoch["epoch"], epoch["dev_ccc"])
 
 
 def _config(network: str, task: Any, settings: Settings) -> Config:

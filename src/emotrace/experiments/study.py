@@ -1,0 +1,206 @@
+"""One corpus, the systems that are compared on it, and where runs and results go: what all commands here share."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotrace import corpora, provenance, systems
+from emotrace.errors import ConfigError, CorpusError
+from emotrace.experiments import folds, sweep
+from emotrace.experiments.folds import Design
+from emotrace.experiments.sweep import Job, Source
+from emotrace.features import cache as kept
+from emotrace.output import write_atomically
+from emotrace.systems import Material, materials
+
+TARGETS = ("arousal", "valence")
+SEEDS = 5
+CONFIGS = Path(__file__).parent / "configs"
+
+QUICK_EPOCHS = 2
+QUICK_SEEDS = 2
+QUICK_PARTS = {"train": 4, "dev": 2, "test": 2, "folds": 2}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is run, on what, and where it goes.
+
+    Attributes:
+        corpus: a reader of :mod:`emotrace.corpora`.
+        root: where it lies.
+        runs: folder of runs and features.
+        results: folder of result files; each corpus has one in it.
+        configs: folder of tuned settings, ``LABEL/SYSTEM-TARGET.yaml``.
+        only: the systems to compare; all there are where it is empty.
+        seeds: runs of a system that is seeded; None for the paper's number, five in tables and ten in figure 1.
+        jobs: runs at once.
+        backend: see :func:`emotrace.running.each`.
+        quick: a reduced budget: few recordings, two seeds, two epochs; what comes out shows that all runs, and is not
+            a result.
+        show: the progress.
+    """
+
+    corpus: str
+    root: Path
+    runs: Path
+    results: Path
+    configs: Path = CONFIGS
+    only: tuple[str, ...] = ()
+    seeds: int | None = None
+    jobs: int = 1
+    backend: str = "processes"
+    quick: bool = False
+    show: bool = True
+
+    @property
+    def label(self) -> str:
+        """What results call the corpus: ``stitched`` where it is simulated, whatever layout it has."""
+        return "stitched" if (self.root / "stitched.json").exists() else self.corpus
+
+    @property
+    def folder(self) -> Path:
+        """Of this corpus's runs."""
+        return (self.runs / self.label).absolute()
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The systems that are compared.
+
+        Raises:
+            ConfigError: one of `only` does not exist.
+        """
+        for name in self.only:
+            systems.get(name)
+        return sorted(self.only) if self.only else systems.names()
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Those of `TARGETS` that the corpus rates."""
+        rated = corpora.get(self.corpus).INFO.targets
+        found = tuple(target for target in TARGETS if target in rated)
+        if not found:
+            raise CorpusError(f"{self.corpus} rates {', '.join(rated)}; tables are of arousal and valence")
+        return found
+
+    def source(self, target: str) -> Source:
+        """The data of one target."""
+        return Source(self.corpus, self.root.absolute(), target, (self.runs / "features").absolute())
+
+    def known(self, target: str) -> dict[str, Material]:
+        """The recordings that are rated for a target, by id; features are computed by `jobs` processes."""
+        _listen(self.source(target), self.jobs)
+        return sweep.load(self.source(target))
+
+    def design(self, target: str) -> Design:
+        """How they are divided."""
+        whole = folds.design(self.corpus, self.root, list(self.known(target).values()))
+        return folds.smaller(whole, **QUICK_PARTS) if self.quick else whole
+
+    def settings(self, system: str, target: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What is laid over a system's defaults: given features where there is no sound, tuned settings, `values`."""
+        known = {field.name for field in fields(systems.get(system).Settings)}
+        silent = all(m.recording.audio is None for m in self.known(target).values())
+        laid: dict[str, Any] = {"front_end": materials.GIVEN} if silent and "front_end" in known else {}
+        laid |= self.tuned(system, target) | dict(values or {})
+        if self.quick:
+            laid |= getattr(systems.get(system), "QUICK", {})
+            laid |= {"epochs": QUICK_EPOCHS} if "epochs" in known else {}
+        return laid
+
+    def tuned(self, system: str, target: str) -> dict[str, Any]:
+        """The settings that a search left, nothing where there was none.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        import yaml
+
+        path = self.tuned_file(system, target)
+        if not path.exists():
+            return {}
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: wants 'key: value' lines; delete it and run emotrace search again")
+        return values
+
+    def tuned_file(self, system: str, target: str) -> Path:
+        """Where a search leaves its winner."""
+        return self.configs / self.label / f"{system}-{target}.yaml"
+
+    def plan(
+        self, system: str, target: str, seeds: int | None = None, values: Mapping[str, Any] | None = None
+    ) -> list[Job]:
+        """The runs of a system: every fold and every seed, one where seeds change nothing.
+
+        Args:
+            system: its name.
+            target: what is predicted.
+            seeds: how many; those of the study, or of the paper's tables, where not given.
+            values: laid over its tuned settings.
+        """
+        settings = self.settings(system, target, values)
+        make = sweep.plan(self.source(target), self.known(target), system, settings, self.folder)
+        wanted = seeds or self.seeds or SEEDS
+        count = min(wanted, QUICK_SEEDS if self.quick else wanted) if systems.get(system).SEEDED else 1
+        return [make(fold, seed) for fold in self.design(target).folds for seed in range(count)]
+
+    @cached_property
+    def failed(self) -> dict[Path, str]:
+        """What went wrong so far, by the run's folder."""
+        return {}
+
+    def run(self, jobs: Sequence[Job]) -> dict[Path, str]:
+        """Do what is not done yet, and has not failed in this call; see :func:`emotrace.experiments.sweep.sweep`.
+
+        Returns:
+            What went wrong so far.
+        """
+        untried = [job for job in jobs if job.folder not in self.failed]
+        self.failed.update(sweep.sweep(untried, self.jobs, self.backend, self.show))
+        return self.failed
+
+    def write(self, name: str, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave a result file, ``LABEL/NAME.json``, that says what made it."""
+        told = {
+            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT",
+            "corpus": self.corpus,
+            "label": self.label,
+            "quick": self.quick,
+            "made_with": provenance.made_with("torch", "numpy", "scipy"),
+            **result,
+        }
+        path = self.results / self.label / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(rounded(told), indent=1) + "\n"
+        write_atomically(path, lambda file: file.write(text), force=True)
+        return told
+
+
+def _listen(source: Source, jobs: int) -> None:
+    """Fill the store of features before recordings are loaded one by one."""
+    heard = [r.audio for r in corpora.get(source.corpus).load(source.root) if r.audio is not None]
+    if heard:
+        kept.entries(source.features, "logmel", [kept.Sound(audio) for audio in heard], jobs)
+
+
+def golds(known: Mapping[str, Material], ids: Iterable[str]) -> list[np.ndarray]:
+    """Gold standards of recordings."""
+    return [known[name].gold for name in ids]
+
+
+def rounded(value: Any) -> Any:
+    """The same with five decimals, for files that people compare."""
+    if isinstance(value, Mapping):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return round(float(value), 5) if isinstance(value, float) else value

@@ -1,0 +1,144 @@
+"""Tables 1 and 2 on systems whose scores are known."""
+
+import json
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from trees import studyforrest as tree
+
+from emotrace import metrics, systems
+from emotrace.errors import CorpusError
+from emotrace.experiments import paper_tables, significance, table
+from emotrace.experiments.study import Study
+from emotrace.systems import materials
+
+CCC = "ccc_population_concatenated"
+
+
+@dataclass(frozen=True)
+class Settings:
+    front_end: str = "logmel"
+
+
+def system(fit, title, seeded=True):
+    return SimpleNamespace(TITLE=title, SOURCE="none", SEEDED=seeded, Settings=Settings, SPACE={}, fit=fit)
+
+
+def telling(offset, by_seed=0.0):
+    """Tells the gold standard, too high by an amount: scores that are known."""
+    return lambda task, settings: lambda material: np.nan_to_num(material.gold) + offset + by_seed * (-1) ** task.seed
+
+
+def failing(task, settings):
+    raise ValueError("it never works")
+
+
+def half_failing(task, settings):
+    return telling(0.1)(task, settings) if task.seed == 0 else failing(task, settings)
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    found = {
+        "downup": system(telling(0.0, by_seed=0.2), "Down/up"),
+        "ridge": system(telling(0.3), "Ridge", seeded=False),
+        "bad": system(failing, "Bad"),
+        "half": system(half_failing, "Half"),
+    }
+    monkeypatch.setattr(systems, "_systems", lambda: found)
+    return found
+
+
+@pytest.fixture
+def compared(stitched_root, tmp_path):
+    return Study("recola", stitched_root, tmp_path / "runs", tmp_path / "results", seeds=2, show=False)
+
+
+class TestTable:
+    def test_scores_by_hand(self, compared, toys):
+        made = table.reproduce(compared, ["arousal"])["arousal"]
+        row = made["rows"]["downup"]
+        assert row["test"]["averaged"]["rmse_concatenated"] == pytest.approx(0.0, abs=1e-6)
+        assert row["test"]["averaged"][CCC] == pytest.approx(1.0)
+        assert row["dev"]["runs_mean"]["rmse_concatenated"] == pytest.approx(0.2)
+        assert row["dev"]["runs_sd"]["rmse_concatenated"] == pytest.approx(0.0, abs=1e-6)
+        assert (row["runs"], row["empty"], row["failed"]) == (2, None, [])
+        ridge = made["rows"]["ridge"]
+        assert ridge["runs"] == 1
+        assert ridge["test"]["averaged"]["rmse_concatenated"] == pytest.approx(0.3)
+        assert ridge["test"]["runs_sd"][CCC] is None
+
+    def test_the_comparison_is_of_recordings(self, compared, toys):
+        made = table.reproduce(compared, ["arousal"])["arousal"]
+        known = compared.known("arousal")
+        golds = [known[name].gold for name in made["recordings"]["test"]]
+        less = [metrics.ccc_population(gold, gold + 0.3) - 1 for gold in golds]
+        found = made["rows"]["ridge"]["against_downup"]
+        assert found["difference"] == pytest.approx(np.mean(less), abs=1e-5)
+        assert found["p"] == significance.sign_flip(less)
+        assert "against_downup" not in made["rows"]["downup"]
+
+    def test_no_cell_is_empty_without_its_reason(self, compared, toys, capsys):
+        made = table.reproduce(compared, ["arousal"])["arousal"]
+        assert made["rows"]["bad"]["empty"] == "ValueError: it never works"
+        assert (made["rows"]["half"]["runs"], made["rows"]["half"]["failed"]) == (1, ["ValueError: it never works"])
+        text = "\n".join(paper_tables.table(made))
+        assert "- Bad: empty because ValueError: it never works" in text
+        assert "- Half: runs failed: ValueError: it never works" in text
+
+    def test_the_same_in_any_order(self, compared, toys, tmp_path):
+        table.reproduce(compared)
+        other = replace(compared, runs=tmp_path / "other", results=tmp_path / "backwards")
+        jobs = [
+            job for target in ("valence", "arousal") for each in table.runs_of(other, target).values() for job in each
+        ]
+        other.run(jobs[::-1])
+        table.reproduce(other)
+        for name in ("table1", "table2"):
+            own, again = (
+                {**json.loads((s.results / "stitched" / f"{name}.json").read_text()), "seconds": None}
+                for s in (compared, other)
+            )
+            for each in (own, again):
+                for row in each["rows"].values():
+                    row.pop("seconds", None)
+            assert own == again
+
+    def test_how_often_the_test_part_was_looked_at(self, compared, toys):
+        assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1
+        assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1
+        more = replace(compared, seeds=3)
+        assert table.reproduce(more, ["arousal"])["arousal"]["test_scored"] == 2
+
+    def test_published_figures_stand_in_columns_of_their_own(self, compared, toys):
+        header, _, *rows = paper_tables.table(table.reproduce(compared, ["valence"])["valence"])
+        columns = [cell.strip() for cell in header.split("|")[1:-1]]
+        assert [c for c in columns if "RECOLA" in c] == columns[-4:]
+        (downup,) = [row for row in rows if row.startswith("| Down/up")]
+        assert [cell.strip() for cell in downup.split("|")[-5:-1]] == [".107", ".592", ".117", ".502"]
+        assert rows[0].startswith("| Down/up")  # the best one first
+
+
+class TestRotation:
+    @pytest.fixture
+    def film(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tree, "RUNS", {"1": 0.0, "2": 8.0, "3": 16.0})
+        tree.make(tmp_path / "film")
+        return Study("studyforrest", tmp_path / "film", tmp_path / "runs", tmp_path / "results", seeds=1, show=False)
+
+    def test_every_recording_is_tested_by_a_fold_that_never_met_it(self, film, toys):
+        made = table.reproduce(film, ["arousal"])["arousal"]
+        assert made["recordings"]["test"] == sorted(film.known("arousal"))
+        assert set(made["rows"]["ridge"]["groups"]) == {"av", "ao"}
+        assert made["rows"]["ridge"]["settings"] == {"front_end": materials.GIVEN}
+
+    def test_a_system_that_listens_says_why_it_cannot(self, film, toys):
+        def listening(task, settings):
+            raise CorpusError("ao_run-1: has no sound, which waveform needs")
+
+        toys["deaf"] = system(listening, "Deaf")
+        row = table.reproduce(film, ["arousal"])["arousal"]["rows"]["deaf"]
+        assert row["empty"] == "ao_run-1: has no sound, which waveform needs"
+        assert row["failed"] == []
