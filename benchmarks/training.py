@@ -213,6 +213,8 @@ def warm() -> None:
     run._bar("nothing", False)()
     for network in (loop.build(Config(network=name, arguments={"size": SIZE})) for name in ("dilated", "downup")):
         network(torch.randn(1, 500, SIZE)).sum().backward()
+        # The first optimiser of a process imports a compiler, two seconds that a run of 100 epochs does not notice.
+        torch.optim.Adam(network.parameters(), fused=True).step()
     # Long enough for every process to have one of these.
     time.sleep(1.0)
 
