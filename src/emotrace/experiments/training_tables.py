@@ -23,9 +23,7 @@ def training_speed(results: Results) -> list[str]:
             f"| {each['ratio_core']:.2f} | {each['together_core_s']:.2f} | {floor['floor_by_operations_s']:.2f} "
             f"| {floor['floor_by_bytes_s']:.2f} |"
         )
-    pool = networks["all in one pool"]
-    wall = f"{pool['plain_s']:.1f} | {pool['processes_s']:.1f} | {pool['ratio']:.2f}"
-    return [*lines, f"| all four, one process and {result['machine']['cores']}, seconds on the wall | {wall} | | | |"]
+    return lines
 
 
 def training_others(results: Results) -> list[str]:
