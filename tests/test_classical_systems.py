@@ -94,7 +94,8 @@ class TestMarkov:
     @pytest.mark.parametrize("decoding", ["mean", "viterbi"])
     def test_learns_from_given_features(self, tmp_path, decoding):
         chosen = systems.settings(
-            "le_provost", {"front_end": "given", "levels": 5, "context_s": 0.4, "width": 16, "decoding": decoding}
+            "le_provost",
+            {"front_end": "given", "levels": 5, "context_s": 0.4, "width": 16, "examples": 1000, "decoding": decoding},
         )
         predict = le_provost.fit(task(late(70, (1, 2, 5)), late(70, (3,)), tmp_path), chosen)
         shown = late(70, (4,))[0]
