@@ -8,7 +8,7 @@ from test_regression import late, material, task
 
 from emotrace import metrics, systems
 from emotrace.errors import ConfigError, CorpusError
-from emotrace.systems import bottleneck, brady, extra, le_provost, materials, povolny, ridge
+from emotrace.systems import avec2016, bottleneck, brady, extra, le_provost, materials, povolny, ridge
 from emotrace.systems.le_provost import Markov
 
 rng = np.random.default_rng(0)
@@ -94,7 +94,8 @@ class TestMarkov:
     @pytest.mark.parametrize("decoding", ["mean", "viterbi"])
     def test_learns_from_given_features(self, tmp_path, decoding):
         chosen = systems.settings(
-            "le_provost", {"front_end": "given", "levels": 5, "context_s": 0.4, "width": 16, "decoding": decoding}
+            "le_provost",
+            {"front_end": "given", "levels": 5, "context_s": 0.4, "width": 16, "examples": 1000, "decoding": decoding},
         )
         predict = le_provost.fit(task(late(70, (1, 2, 5)), late(70, (3,)), tmp_path), chosen)
         shown = late(70, (4,))[0]
@@ -125,6 +126,28 @@ class TestBottleneck:
     def test_povolny_sees_context(self, recordings, context, size):
         made = bottleneck.train(recordings[:1], self.SHAPE, 0)
         assert povolny.Represented(made, 4.0, context)(recordings[0]).shape == (300, size)
+
+
+class TestAvec2016:
+    def test_distributed_functionals_are_taken_as_they_are(self):
+        table = rng.normal(size=(50, 88))
+        shown = material(table, np.zeros(50))
+        np.testing.assert_array_equal(avec2016.Functionals("given", 1.0)(shown), table.astype(np.float32))
+
+    def test_of_other_distributed_features_the_window_is_summed_up(self):
+        table = rng.normal(size=(50, 2))
+        made = avec2016.Functionals("given", 10.0)(material(table, np.zeros(50)))
+        np.testing.assert_allclose(made[25], np.r_[table.mean(axis=0), table.std(axis=0)], atol=1e-5)
+
+    def test_the_source_s_windows(self, recordings, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            avec2016.regression, "fit_svr", lambda task, represents, *rest, **more: asked.append(represents)
+        )
+        for target, search in (("arousal", False), ("valence", False), ("valence", True)):
+            avec2016.fit(task((), (), None, target), avec2016.Settings(search=search))
+        lengths_s = [[each.window_s for each in represents] for represents in asked]
+        assert lengths_s == [[4.0], [6.0], [4.0, 6.0, 8.0, 10.0, 12.0, 14.0]]
 
 
 class TestRidge:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from emotrace import metrics, systems
+from emotrace import metrics
 from emotrace.corpora import Recording
 from emotrace.errors import CorpusError
 from emotrace.postprocessing import Chain
@@ -69,16 +69,19 @@ class TestDelay:
         assert regression.DELAYS_S[:3] == (0.0, 0.4, 0.8)
         assert (len(regression.DELAYS_S), regression.DELAYS_S[-1]) == (21, 8.0)
 
-    @pytest.mark.parametrize("system", ["avec2016", "ridge"])
-    def test_the_search_finds_it(self, system, tmp_path):
-        chosen = {"avec2016": {"front_end": "given", "search": True}, "ridge": {"front_end": "given"}}[system]
-        # Windows for ridge are centred; short ones keep the delay visible.
-        chosen |= {"windows_s": [0.04, 0.12, 0.2, 0.28], "normalise": False} if system == "ridge" else {}
+    @pytest.mark.parametrize("fit", [regression.fit_svr, regression.fit_ridge])
+    def test_the_search_finds_it(self, fit, tmp_path):
         work = task(late(70, (1, 2)), late(70, (3,)), tmp_path)
-        predict = systems.get(system).fit(work, systems.settings(system, chosen))
+        predict = fit(work, [FrontEnd("given")], regression.DELAYS_S)
         assert predict.delay_frames == 70
-        gold, trace = work.dev[0].gold, predict(work.dev[0])
-        assert metrics.ccc_population(gold, trace) > 0.99
+        assert metrics.ccc_population(work.dev[0].gold, predict(work.dev[0])) > 0.99
+
+    def test_a_search_on_fewer_frames_is_fitted_again_on_all(self, tmp_path):
+        work = task(late(70, (1, 2), noise=0.3), late(70, (3,), noise=0.3), tmp_path)
+        searched, whole = (
+            regression.fit_svr(work, [FrontEnd("given")], [2.8], [0.01], search_step_frames=step) for step in (5, 1)
+        )
+        np.testing.assert_allclose(searched.weights, whole.weights, atol=1e-4)
 
     def test_nobody_rated_anything(self, tmp_path):
         silent = (material(rng.normal(size=(50, 2)), np.full(50, np.nan)),)

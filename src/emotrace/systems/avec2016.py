@@ -11,8 +11,11 @@ Unstated in the source: the width of the SVR's tube (0.1, liblinear's own defaul
 
 from dataclasses import dataclass
 
-from emotrace.features.egemaps import WINDOWS_S
-from emotrace.systems import Choice, Predict, Task, regression
+import numpy as np
+
+from emotrace.features import egemaps
+from emotrace.systems import Choice, Predict, Task, regression, windows
+from emotrace.systems.materials import Material
 
 TITLE = "AVEC 2016 SVR"
 SOURCE = "Valstar et al. 2016, audio baseline"
@@ -26,8 +29,9 @@ class Settings:
     """What the organisers chose, unless told otherwise.
 
     Attributes:
-        front_end: ``egemaps``, or ``given`` for functionals that a corpus distributes (AVEC's packages do), whose
-            windows are what they are.
+        front_end: ``egemaps``, or ``given`` for what a corpus distributes: where these are 88 values, as in AVEC's
+            packages, they are functionals and have their window; of others, mean and SD over the window are taken, and
+            of other front ends' too.
         window_s: of the functionals; None takes the source's for the target.
         delay_s: None takes the source's for the target.
         search: choose window and delay on the development part, from the source's grids; a window costs a pass of
@@ -46,10 +50,25 @@ class Settings:
 
 
 SPACE = {
-    "window_s": Choice(WINDOWS_S),
+    "window_s": Choice(egemaps.WINDOWS_S),
     "delay_s": Choice(regression.DELAYS_S),
     "epsilon": Choice((0.0, 0.05, 0.1)),
 }
+
+
+@dataclass(frozen=True)
+class Functionals:
+    """Of a window around every frame."""
+
+    front_end: str
+    window_s: float
+
+    def __call__(self, material: Material) -> np.ndarray:
+        """(frames, size)."""
+        if self.front_end == "egemaps":
+            return material.features(f"egemaps@{self.window_s:g}s")
+        values = material.features(self.front_end)
+        return values if values.shape[1] == egemaps.size else windows.statistics(values, [self.window_s])
 
 
 def fit(task: Task, settings: Settings) -> Predict:
@@ -60,17 +79,8 @@ def fit(task: Task, settings: Settings) -> Predict:
         CorpusError: the corpus lacks what the front end needs, or ratings.
     """
     delays_s = regression.DELAYS_S if settings.search else [regression.delay_s(task.target, settings.delay_s)]
-    names = [f"{settings.front_end}@{window_s:g}s" for window_s in _windows_s(task.target, settings)]
-    represents = [regression.FrontEnd(name) for name in names or [settings.front_end]]
+    lengths_s = egemaps.WINDOWS_S if settings.search else [settings.window_s or _CHOSEN_WINDOW_S.get(task.target, 4.0)]
+    represents = [Functionals(settings.front_end, window_s) for window_s in lengths_s]
     return regression.fit_svr(
         task, represents, delays_s, epsilon=settings.epsilon, search_step_frames=settings.search_step_frames
     )
-
-
-def _windows_s(target: str, settings: Settings) -> tuple[float, ...]:
-    """Windows to choose from; none where the front end has none."""
-    if settings.front_end != "egemaps":
-        return ()
-    if settings.search:
-        return WINDOWS_S
-    return (settings.window_s or _CHOSEN_WINDOW_S.get(target, 4.0),)

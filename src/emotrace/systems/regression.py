@@ -177,9 +177,8 @@ def svr(x: ArrayLike, y: ArrayLike, cost: float, epsilon: float, start: Floats |
     """Linear support vector regression, L2-regularised, L2 loss, the bias a weight of a column of ones.
 
     Minimises ``|w|^2 / 2 + cost * sum(max(0, |y - x w| - epsilon)^2)``, which has one minimum: the one that liblinear's
-    solvers 11 and 12 go towards. Newton's method with the finitely many steps of Mangasarian (2002) gets there in the
-    time of a few linear regressions, where liblinear takes fifty times as long on features as alike as functionals of
-    windows that overlap.
+    solvers 11 and 12 go towards. Newton's method (Mangasarian 2002, "A finite Newton method for classification") gets
+    there in the time of a few linear regressions, whatever C is.
 
     Args:
         x: (n, size).
