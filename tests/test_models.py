@@ -1,8 +1,13 @@
+import gc
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emotrace import models
 from emotrace.errors import ConfigError
+from emotrace.models import convolution
 
 torch.set_num_threads(1)
 
@@ -22,6 +27,10 @@ NETWORKS = [
     ("downup", {"layers": 2, "width": 8, "factor": 2, "kernel_frames": 3, "up_kernel_frames": 4}),
     ("downup", {"layers": 2, "width": 8, "factor": 2, "middle_kernel_frames": 3, "up_kernel_frames": 2}),
     ("downup", {"layers": 2, "width": 8, "factor": 4, "kernel_frames": 3, "up_kernel_frames": 10}),
+    ("single_filter", {}),
+    ("single_filter", {"filter_frames": 1}),
+    ("single_filter", {"filter_frames": 2}),
+    ("single_filter", {"filter_frames": 33}),
     ("downup", {"layers": 3, "width": 8, "middle_kernel_frames": 5, "up_kernel_frames": 15}),
 ]
 IDS = [f"{name} {' '.join(f'{key}={value}' for key, value in arguments.items())}" for name, arguments in NETWORKS]
@@ -59,13 +68,13 @@ def seen(network, draws=5):
 
 
 def test_lists_networks_and_only_networks():
-    assert {"dilated", "downup"} <= set(models.names())
-    assert "initialisation" not in models.names()
+    assert {"blstm", "dilated", "downup", "single_filter"} <= set(models.names())
+    assert not {"convolution", "initialisation"} & set(models.names())
     assert models.names() == sorted(models.names())
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ConfigError, match=r"'dilatd'.*dilated, downup") as error:
+    with pytest.raises(ConfigError, match=r"'dilatd'.*dilated, downup, single_filter") as error:
         models.get("dilatd")
     assert "\n" not in str(error.value)
 
@@ -90,7 +99,7 @@ class TestEveryNetwork:
         network = build(name)
         inputs = features(3 * network.grid_frames)
         with torch.inference_mode():
-            assert torch.equal(network.core(inputs), network(inputs))
+            torch.testing.assert_close(network.core(inputs), network(inputs), rtol=0, atol=1e-5)
 
     def test_takes_the_paper_s_features_by_default(self, name):
         torch.manual_seed(0)
@@ -125,7 +134,7 @@ class TestEveryNetwork:
     def test_says_which_frames_it_needs(self, name):
         network = build(name)
         assert network.grid_frames >= 1
-        assert all(isinstance(frames, int) and frames >= 0 for frames in network.reach())
+        assert all(isinstance(frames, int) and frames >= 0 for frames in network.reach() or ())
 
 
 @pytest.mark.parametrize(("name", "arguments"), NETWORKS, ids=IDS)
@@ -293,7 +302,82 @@ class TestThePaperSDownsamplingNetwork:
             build("downup", **arguments)
 
 
-@pytest.mark.parametrize("name", ["dilated", "downup"])
+class TestTheSingleFilter:
+    @given(frames=st.integers(1, 120), length=st.integers(1, 70), batch=st.integers(1, 3), seed=st.integers(0, 99))
+    def test_by_transforms_is_the_sum_and_so_are_its_gradients(self, frames, length, batch, seed):
+        inputs = features(frames, seed, batch).requires_grad_()
+        taps = torch.randn(SIZE, length, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(convolution, "_FFT_FRAMES", 0)
+            fast = convolution.filtered(inputs, taps)
+        slow = convolution.directly(inputs, taps)
+        torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-4)
+        ours, theirs = (torch.autograd.grad(out.tanh().sum(), (inputs, taps)) for out in (fast, slow))
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+    def test_a_filter_of_the_paper_s_greatest_length(self):
+        network, inputs = build("single_filter", filter_frames=2048), features(3000)
+        slow, fast = network.core(inputs), network(inputs)
+        torch.testing.assert_close(fast, slow, rtol=0, atol=1e-5)
+        ours, theirs = (torch.autograd.grad(out.square().mean(), [*network.parameters()]) for out in (fast, slow))
+        for mine, wanted in zip(ours, theirs, strict=True):
+            assert (mine - wanted).abs().max() <= 1e-4 * wanted.abs().max()
+
+    def test_features_that_are_changed_in_place_are_transformed_again(self):
+        network, inputs = build("single_filter"), features(400)
+        with torch.no_grad():
+            network(inputs)
+            inputs.mul_(-2)
+            torch.testing.assert_close(network(inputs), network.core(inputs), rtol=0, atol=1e-5)
+
+    def test_transforms_are_kept_as_long_as_the_features(self):
+        network, inputs = build("single_filter"), features(400)
+        before = len(convolution._known)
+        network(inputs)
+        network(inputs)
+        assert len(convolution._known) == before + 1
+        del inputs
+        gc.collect()
+        assert len(convolution._known) == before
+
+    def test_refuses_no_filter(self):
+        with pytest.raises(ValueError, match="at least 1, not 0"):
+            build("single_filter", filter_frames=0)
+
+
+class TestTheRecurrentNetwork:
+    def test_nothing_bounds_what_it_sees(self):
+        network, inputs = build("blstm").double(), features(300).double().requires_grad_()
+        assert network.reach() is None
+        network(inputs)[0, 150].backward()
+        assert inputs.grad.abs().sum(dim=2).ne(0).all()
+
+    def test_parameters(self):
+        network = models.get("blstm").Network(layers=1, width=10)
+        assert sum(p.numel() for p in network.parameters()) == 2 * 4 * 10 * (160 + 10 + 2) + 21
+
+    def test_forget_gates_start_open(self):
+        bias = build("blstm", width=5).recurrent.bias_ih_l0
+        assert bias.tolist() == [0] * 5 + [1] * 5 + [0] * 10
+
+
+class TestChannelsLast:
+    @given(
+        frames=st.integers(1, 40),
+        half=st.integers(0, 3),
+        dilation=st.integers(1, 4),
+        same=st.booleans(),
+        seed=st.integers(0, 99),
+    )
+    def test_is_the_convolution(self, frames, half, dilation, same, seed):
+        torch.manual_seed(seed)
+        padding = "same" if same else dilation * half
+        layer = torch.nn.Conv1d(SIZE, 4, 2 * half + 1, padding=padding, dilation=dilation)
+        inputs = features(frames, seed).transpose(1, 2)
+        torch.testing.assert_close(convolution.convolved(layer, inputs), layer(inputs), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dilated", "downup", "single_filter"])
 def test_starts_with_glorot_kernels_and_no_bias(name):
     for layer in build(name, size=160).modules():
         if isinstance(layer, torch.nn.Conv1d | torch.nn.ConvTranspose1d):

@@ -5,8 +5,9 @@ A network module defines ``Network``, a ``torch.nn.Module`` built from keyword a
 - ``forward(features (batch, frames, size)) -> (batch, frames)``, any number of frames;
 - ``grid_frames``: the output on a piece of a recording equals that on the whole only where the piece starts at a
   multiple of it (1 for a network without downsampling);
-- ``core(features)``: ``forward`` for lengths that are multiples of ``grid_frames``; what is exported;
-- ``reach() -> (before_frames, after_frames)``: how far into the past and the future any output frame sees.
+- ``core(features)``: ``forward`` for lengths that are multiples of ``grid_frames``, within 1e-5; what is exported;
+- ``reach() -> (before_frames, after_frames)``: how far into the past and the future any output frame sees, or None
+  where nothing bounds it; such a network trains and predicts whole recordings and cannot be exported.
 
 A network that can go on frame by frame also has ``ages()``, which earlier inputs its layers need for that, and its
 module a class ``Live`` (see :mod:`emotrace.models.dilated`), which is exported beside it.
@@ -18,7 +19,7 @@ from types import ModuleType
 
 from emotrace.errors import ConfigError
 
-_NOT_NETWORKS = {"initialisation"}
+_NOT_NETWORKS = {"convolution", "initialisation"}
 
 
 def names() -> list[str]:

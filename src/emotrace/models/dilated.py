@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from emotrace.models.convolution import convolved
 from emotrace.models.initialisation import glorot
 
 
@@ -88,7 +89,7 @@ class Network(nn.Module):
         hidden = _extended(features.transpose(1, 2), 0, ahead)
         for layer, dilation in zip(self.convolutions, self.dilations, strict=True):
             past = 0 if self.look_ahead_frames is None else dilation * (self.kernel_frames - 1)
-            fresh = torch.relu(layer(_extended(hidden, past, 0)))
+            fresh = torch.relu(convolved(layer, _extended(hidden, past, 0)))
             hidden = fresh + hidden if self.residual and fresh.shape == hidden.shape else fresh
             hidden = self.dropout(hidden)
         return self.output(hidden).squeeze(1)[:, ahead:]

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from emotrace.models.convolution import convolved
 from emotrace.models.initialisation import glorot
 
 
@@ -83,7 +84,7 @@ class Network(nn.Module):
         """The network itself, for a multiple of ``grid_frames`` frames."""
         hidden = features.transpose(1, 2)
         for layer in self.down:
-            hidden = functional.max_pool1d(torch.tanh(layer(hidden)), self.factor)
+            hidden = functional.max_pool1d(torch.tanh(convolved(layer, hidden)), self.factor)
             hidden = self.dropout(hidden)
         hidden = torch.tanh(self.middle(hidden))
         for layer in self.up[:-1]:

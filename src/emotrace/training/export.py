@@ -72,6 +72,7 @@ def export(
     shared = [_shared(config) for _, config in configs.values()]
     if len(configs) != len(runs) or any(other != shared[0] for other in shared):
         raise ConfigError(f"{', '.join(map(str, runs))}: one folder a target, all else the same, makes a model")
+    _check_bounded(shared[0])
     _check_free(Path(out), force)
     folder = Path(tempfile.mkdtemp(dir=_parent(out), prefix=".export-"))
     try:
@@ -97,6 +98,15 @@ def _shared(config: Config) -> Config:
         "patience": 0,
     }
     return replace(config, arguments=arguments, **same)
+
+
+def _check_bounded(config: Config) -> None:
+    """Prediction works on pieces of a recording, and a stream on what has been heard."""
+    network: Any = loop.build(config)
+    if network.reach() is None:
+        raise ConfigError(
+            f"network {config.network} sees whole recordings and cannot be exported; choose a network of bounded reach"
+        )
 
 
 def _parent(out: Path) -> Path:

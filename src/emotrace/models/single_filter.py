@@ -1,0 +1,55 @@
+"""One filter over all features (Khorram et al. 2017, section 4): how much context is worth.
+
+A convolution with a single filter of 2 to 2048 frames, tanh, and a linear layer, here a gain and an offset. A long
+filter is applied by FFT (:mod:`emotrace.models.convolution`); what is exported is the plain sum.
+
+Unstated in the source: where the filter lies about its frame (centred; of an even number of frames the longer half
+lies in the future, as Keras pads), Glorot initialisation with zero biases (the authors' later code draws from a normal
+distribution, without saying why).
+"""
+
+import torch
+from torch import nn
+
+from emotrace.models import convolution
+from emotrace.models.initialisation import glorot
+
+
+class Network(nn.Module):
+    """One filter, tanh, gain and offset.
+
+    Args:
+        size: values an input frame.
+        filter_frames: length of the filter (paper: 2, 4, 8, ... 2048).
+
+    Shape:
+        (batch, frames, size) to (batch, frames).
+    """
+
+    grid_frames = 1
+
+    def __init__(self, size: int = 160, filter_frames: int = 256) -> None:
+        super().__init__()
+        if filter_frames < 1:
+            raise ValueError(f"filter_frames must be at least 1, not {filter_frames}")
+        self.filter_frames = filter_frames
+        self.convolution = nn.Conv1d(size, 1, filter_frames)
+        self.output = nn.Conv1d(1, 1, 1)
+        glorot(self)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Trace of whole recordings, (batch, frames, size) to (batch, frames)."""
+        return self._answer(convolution.filtered(features, self.convolution.weight[0]))
+
+    def core(self, features: torch.Tensor) -> torch.Tensor:
+        """The same as ``forward``, to rounding, without transforms."""
+        return self._answer(convolution.directly(features, self.convolution.weight[0]))
+
+    def reach(self) -> tuple[int, int]:
+        """Frames seen before and after a frame."""
+        return (self.filter_frames - 1) // 2, self.filter_frames // 2
+
+    def _answer(self, filtered: torch.Tensor) -> torch.Tensor:
+        hidden = torch.tanh(filtered + self.convolution.bias)
+        trace: torch.Tensor = self.output(hidden.unsqueeze(1)).squeeze(1)
+        return trace
