@@ -2,7 +2,7 @@ import gc
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotrace import models
@@ -95,6 +95,20 @@ class TestEveryNetwork:
             together, alone = network(batch), torch.cat([network(row[None]) for row in batch])
         torch.testing.assert_close(together, alone, rtol=0, atol=1e-10)
 
+    @given(lengths=st.lists(st.integers(1, 200), min_size=1, max_size=4), seed=st.integers(0, 99))
+    @settings(max_examples=15)
+    def test_filled_up_with_zeros_a_recording_is_what_it_is_alone(self, name, lengths, seed):
+        network = build(name, seed).double()
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        batch = torch.zeros(len(lengths), max(lengths), SIZE, dtype=torch.double)
+        for row, length in enumerate(lengths):
+            batch[row, :length] = features(length, seed + row).double()[0]
+        together = network(batch, torch.tensor(lengths))
+        for row, length in enumerate(lengths):
+            alone = network(batch[row : row + 1, :length])[0]
+            torch.testing.assert_close(together[row, :length], alone, rtol=0, atol=1e-9)
+
     def test_core_is_forward_on_the_grid(self, name):
         network = build(name)
         inputs = features(3 * network.grid_frames)
@@ -156,6 +170,19 @@ class TestReach:
                 first, last = max(0, start - up_to(before, grid)), min(frames, stop + up_to(after, grid))
                 piece = network.core(whole[:, first:last])[0, start - first : stop - first]
                 torch.testing.assert_close(piece, wanted[start:stop], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "arguments"), NETWORKS, ids=IDS)
+def test_recordings_of_different_lengths_in_one_batch(name, arguments):
+    network, lengths = build(name, **arguments).double(), [37, 200, 1]
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    rows = [features(length, length).double() for length in lengths]
+    filled = torch.cat([torch.nn.functional.pad(row, (0, 0, 0, 200 - row.shape[1])) for row in rows])
+    with torch.no_grad():
+        together = network(filled, torch.tensor(lengths))
+        for row, trace, length in zip(rows, together, lengths, strict=True):
+            torch.testing.assert_close(trace[:length], network(row)[0], rtol=0, atol=1e-9)
 
 
 def test_a_piece_off_the_grid_is_another_trace():

@@ -2,7 +2,8 @@
 
 A network module defines ``Network``, a ``torch.nn.Module`` built from keyword arguments alone, with
 
-- ``forward(features (batch, frames, size)) -> (batch, frames)``, any number of frames;
+- ``forward(features (batch, frames, size), lengths (batch,) | None) -> (batch, frames)``, any number of frames; the
+  first ``lengths`` frames of a recording that is filled up with zeros are what they are without;
 - ``grid_frames``: the output on a piece of a recording equals that on the whole only where the piece starts at a
   multiple of it (1 for a network without downsampling);
 - ``core(features)``: ``forward`` for lengths that are multiples of ``grid_frames``, within 1e-5; what is exported;

@@ -8,6 +8,7 @@ input kernels, orthogonal recurrent ones, forget gates open by one).
 
 import torch
 from torch import nn
+from torch.nn.utils import rnn
 
 from emotrace.models.initialisation import glorot
 
@@ -37,14 +38,20 @@ class Network(nn.Module):
         glorot(self)
         _start(self.recurrent)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Trace of whole recordings, (batch, frames, size) to (batch, frames)."""
-        return self.core(features)
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Trace of whole recordings, (batch, frames, size) to (batch, frames), the shorter ones filled with zeros."""
+        return self.core(features, lengths)
 
-    def core(self, features: torch.Tensor) -> torch.Tensor:
+    def core(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """The same as ``forward``: every length is on the grid."""
-        hidden = self.last_dropout(self.recurrent(features)[0])
-        trace: torch.Tensor = self.output(hidden.transpose(1, 2)).squeeze(1)
+        if lengths is None:
+            hidden = self.recurrent(features)[0]
+        else:
+            packed = rnn.pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
+            hidden, _ = rnn.pad_packed_sequence(
+                self.recurrent(packed)[0], batch_first=True, total_length=features.shape[1]
+            )
+        trace: torch.Tensor = self.output(self.last_dropout(hidden).transpose(1, 2)).squeeze(1)
         return trace
 
     def reach(self) -> None:

@@ -8,6 +8,8 @@ lies in the future, as Keras pads), Glorot initialisation with zero biases (the 
 distribution, without saying why).
 """
 
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -37,8 +39,8 @@ class Network(nn.Module):
         self.output = nn.Conv1d(1, 1, 1)
         glorot(self)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Trace of whole recordings, (batch, frames, size) to (batch, frames)."""
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Trace of whole recordings, (batch, frames, size) to (batch, frames), the shorter ones filled with zeros."""
         return self._answer(convolution.filtered(features, self.convolution.weight[0]))
 
     def core(self, features: torch.Tensor) -> torch.Tensor:
@@ -50,6 +52,6 @@ class Network(nn.Module):
         return (self.filter_frames - 1) // 2, self.filter_frames // 2
 
     def _answer(self, filtered: torch.Tensor) -> torch.Tensor:
-        hidden = torch.tanh(filtered + self.convolution.bias)
+        hidden = torch.tanh(filtered + cast(torch.Tensor, self.convolution.bias))
         trace: torch.Tensor = self.output(hidden.unsqueeze(1)).squeeze(1)
         return trace
