@@ -61,6 +61,7 @@ class Config:
         l2: weight of the sum of squared parameters in the loss.
         averaging: decay a step of the running mean of the weights that is evaluated and kept; 0 keeps the last step's.
         batch_recordings: recordings a step, their losses averaged (paper: 1).
+        together: train all seeds as one batched network, in the first one's order (:mod:`emotrace.training.batched`).
     """
 
     corpus: str = "recola"
@@ -84,6 +85,7 @@ class Config:
     l2: float = 0.0
     averaging: float = 0.0
     batch_recordings: int = 1
+    together: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and YAML."""

@@ -52,6 +52,23 @@ def wait() -> None:
         distributed.barrier()
 
 
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """The first process goes ahead, the others follow once it is through."""
+    if not first():
+        wait()
+    try:
+        yield
+    finally:
+        if first():
+            wait()
+
+
+def local(device: str) -> str:
+    """The device of this process, where a machine has one for each."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" and world() > 1 else device
+
+
 def summed(loss: torch.Tensor, network: nn.Module) -> torch.Tensor:
     """The loss of all processes; their gradients are summed in place."""
     loss = loss.detach()
