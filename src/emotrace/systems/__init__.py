@@ -32,6 +32,10 @@ __all__ = ["Choice", "Material", "Predict", "Range", "System", "Task", "get", "n
 Predict = Callable[[Material], NDArray[np.float64]]
 
 
+def _unheard(epoch: int, dev_ccc: float) -> None:
+    """Nobody follows the epochs."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One run of a system.
@@ -42,6 +46,8 @@ class Task:
         dev: what is chosen on: epochs, delays, post-processing.
         seed: of everything random.
         folder: for checkpoints; the run's own, made if absent.
+        report: told of every epoch, counted from 0, and the development CCC after it, by systems that have such; what
+            it raises ends the fit.
     """
 
     target: str
@@ -49,6 +55,7 @@ class Task:
     dev: tuple[Material, ...]
     seed: int
     folder: Path
+    report: Callable[[int, float], None] = _unheard
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from emotrace.training import batches, loop
 from emotrace.training.batches import Drawn, Inputs
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset
-from emotrace.training.losses import ccc_loss
 
 Report = Callable[[int, dict[str, Any]], None]
 
@@ -151,7 +150,7 @@ class Stack:
 
     def _captured(self, features: torch.Tensor, gold: torch.Tensor) -> Any:
         def advance() -> torch.Tensor:
-            return self._eager(lambda network: ccc_loss(network(features), gold, ~gold.isnan()))
+            return self._eager(lambda network: batches.own_loss(network)(network(features), gold, ~gold.isnan()))
 
         before = copy.deepcopy((self.weights, self.averaged, self.optimiser.state_dict()))
         # Libraries choose their kernels in the first steps, which must not be part of the graph; they are undone.
@@ -214,6 +213,7 @@ class _Bound(nn.Module):
     def __init__(self, network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self._call = partial(functional_call, network, weights)
+        self.loss = batches.own_loss(network)
 
     def forward(self, *inputs: Any) -> torch.Tensor:
         """The network's own."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,22 +90,31 @@ def _draw(config: Config, variants: Sequence[Example], rng: np.random.Generator)
 
 
 def loss(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:
-    """Mean loss of recordings of any lengths; frames that fill the shorter ones up count nowhere."""
+    """Mean loss of recordings of any lengths; frames that fill the shorter ones up count nowhere.
+
+    It is the network's own ``loss(answer, gold, rated)`` where it has one, else that of the CCC.
+    """
     if not batch:
         return torch.zeros((), device=inputs.device)
     golds = rnn.pad_sequence([inputs.tensor(drawn.example.gold) for drawn in batch], batch_first=True)
     rated = rnn.pad_sequence([inputs.tensor(drawn.example.rated) for drawn in batch], batch_first=True)
-    return ccc_loss(_traces(network, batch, inputs), golds, rated)
+    mean: torch.Tensor = own_loss(network)(_traces(network, batch, inputs), golds, rated)
+    return mean
+
+
+def own_loss(network: nn.Module) -> Any:
+    """What a network is trained on; the arguments are those of :func:`emotrace.training.losses.ccc_loss`."""
+    return getattr(network, "loss", ccc_loss)
 
 
 def _traces(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:
-    """(recordings, frames of the longest): whole ones in one go, pieces each alone."""
+    """(recordings, frames of the longest, ...): whole ones in one go, pieces each alone."""
     whole = [drawn for drawn in batch if drawn.pieces is None]
     together = iter(_together(network, [inputs.features(drawn.example) for drawn in whole])) if whole else iter(())
     traces = [next(together) if d.pieces is None else _joined(network, d.pieces, inputs) for d in batch]
     longest = max(len(trace) for trace in traces)
     # Not pad_sequence, which torch.func cannot batch over seeds.
-    return torch.stack([functional.pad(trace, (0, longest - len(trace))) for trace in traces])
+    return torch.stack([functional.pad(t, (0, 0) * (t.dim() - 1) + (0, longest - len(t))) for t in traces])
 
 
 def _together(network: nn.Module, features: list[torch.Tensor]) -> list[torch.Tensor]:
