@@ -42,8 +42,9 @@ format: $(VENV)/.dev ## put style and format right
 
 check: lint test ## what CI runs
 
-docs: $(VENV)/.dev ## render the tables of README and docs from the result files
+docs: $(VENV)/.dev ## render the tables of README and docs from the result files, and the demo's picture
 	$(BIN)/python -m emotrace.experiments.tables
+	$(BIN)/emotrace predict examples/demo.flac -o docs/demo.png --force
 
 bench: $(VENV)/.dev ## the benchmarks, each against a reference in the same run
 	$(BIN)/python benchmarks/frontend.py

@@ -125,7 +125,7 @@ async def talk(address: str, sound: np.ndarray, expected: np.ndarray, latency_s:
                 if told["type"] != "trace":
                     return str(told["type"])
                 values.extend(zip(told["arousal"], told["valence"], strict=True))
-                due_s = told["time_s"][-1] + latency_s
+                due_s = told["time_s"][0] + latency_s  # of these frames the first has waited longest
                 if due_s < TALK_S:
                     tally.lags_s.append(time.monotonic() - began - due_s)
             return "closed"

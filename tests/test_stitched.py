@@ -33,7 +33,9 @@ def table(path):
 
 
 def rated(points, speaker="s"):
-    return [Utterance(Path(f"{number}.wav"), speaker, tuple(point)) for number, point in enumerate(points)]
+    return [
+        Utterance(f"{number}.wav", Path(f"{number}.wav"), speaker, tuple(point)) for number, point in enumerate(points)
+    ]
 
 
 def walk(duration_s=300.0, seed=0):
@@ -41,7 +43,7 @@ def walk(duration_s=300.0, seed=0):
     rng = np.random.default_rng(seed)
     placed, at = [], 0
     while at < duration_s * 16000:
-        placed.append(Placed(Utterance(Path("a"), "s", tuple(rng.uniform(-0.8, 0.8, 2))), at, at + 16000))
+        placed.append(Placed(Utterance("a", Path("a"), "s", tuple(rng.uniform(-0.8, 0.8, 2))), at, at + 16000))
         at += round(16000 * rng.uniform(2, 5))
     return truth(placed, duration_s)[:, 0]
 
@@ -143,14 +145,14 @@ class TestLayout:
 class TestUtterances:
     def test_the_table_says_what_is_heard_when(self, corpus, ratings_csv):
         rows = table(corpus / "utterances.csv")
-        ratings = {Path(row["file"]).name: row for row in table(ratings_csv)}
+        ratings = {row["file"]: row for row in table(ratings_csv)}
         speakers = {row["id"]: row["speaker"] for row in table(corpus / "partition.csv")}
         sounds = {name: audio.load(corpus / "RECOLA-Audio-recordings" / f"{name}.wav") for name in speakers}
         for row in rows:
             assert row["speaker"] == speakers[row["id"]] == ratings[row["file"]]["speaker"]
             assert float(row["arousal"]) == float(ratings[row["file"]]["arousal_mean"])
             assert float(row["valence"]) == float(ratings[row["file"]]["valence_mean"])
-            source = audio.load(ratings_csv.parent / "audio" / row["file"])
+            source = audio.load(ratings_csv.parent / row["file"])
             assert float(row["end_s"]) - float(row["start_s"]) == pytest.approx(len(source) / 16000, abs=2e-4)
             # Times have four decimals, which leaves a sample open. At 30 dB or more, the room is all that differs.
             about, sound = round(float(row["start_s"]) * 16000), sounds[row["id"]]
@@ -234,8 +236,8 @@ class TestMood:
 
 class TestTruth:
     PLACED = (
-        Placed(Utterance(Path("a"), "s", (0.1, 0.2)), 8000, 24000),
-        Placed(Utterance(Path("b"), "s", (0.3, 0.4)), 32000, 48000),
+        Placed(Utterance("a", Path("a"), "s", (0.1, 0.2)), 8000, 24000),
+        Placed(Utterance("b", Path("b"), "s", (0.3, 0.4)), 32000, 48000),
     )
 
     def test_holds_a_rating_from_its_start_until_the_next_one_s(self):
@@ -388,7 +390,7 @@ class TestMalformed:
         path = self.table(tmp_path)
         path.write_text("valence_mean,x,speaker,file,arousal_mean\n0.25,?,s,a.wav,-0.5\n", encoding="utf-8-sig")
         (utterance,) = stitched.read_utterances(path)
-        assert utterance == Utterance(tmp_path / "a.wav", "s", (-0.5, 0.25))
+        assert utterance == Utterance("a.wav", tmp_path / "a.wav", "s", (-0.5, 0.25))
 
     def test_text_for_a_sound_file(self, tmp_path):
         path = self.table(tmp_path, "notes.wav,s,0.5,0.5")

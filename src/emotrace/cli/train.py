@@ -13,13 +13,18 @@ from emotrace.cli.failing import plain_warnings
 @options.settings
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder of the runs.")
 @options.jobs
-def train(config: Path, settings: tuple[str, ...], out: Path, jobs: int) -> None:
-    """Train every seed of a configuration; called again, it goes on where it stood."""
-    from emotrace.training import config as configuration
-    from emotrace.training import run
+@click.option("--device", default="cpu", show_default=True, help="Where to train, in PyTorch's words (cuda).")
+def train(config: Path, settings: tuple[str, ...], out: Path, jobs: int, device: str) -> None:
+    """Train every seed of a configuration; called again, it goes on where it stood.
 
-    with plain_warnings():
-        records = run.train(configuration.read(config, settings), out, jobs)
-    for record in records:
+    Under torchrun all processes together train one seed after another, each on its share of batch_recordings.
+    """
+    from emotrace.training import config as configuration
+    from emotrace.training import parallel, run
+
+    with plain_warnings(), parallel.group():
+        records = run.train(configuration.read(config, settings), out, jobs, device=device)
+        shown = records if parallel.first() else []
+    for record in shown:
         reached = "" if record["dev_ccc"] is None else f": development CCC {record['dev_ccc']:.3f}"
         click.echo(f"seed {record['seed']}{reached} (epoch {record['best_epoch'] + 1}, {record['seconds']:.0f} s)")

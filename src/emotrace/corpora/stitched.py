@@ -88,8 +88,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One rated utterance; ``rating`` holds arousal and valence in [-1, 1]."""
+    """One rated utterance; ``rating`` holds arousal and valence in [-1, 1], ``name`` is the file as listed."""
 
+    name: str
     file: Path
     speaker: str
     rating: tuple[float, float]
@@ -142,7 +143,7 @@ def _utterance(row: dict[str, str], ratings_csv: Path, line: int) -> Utterance:
     file = ratings_csv.parent / row["file"]
     if not file.is_file():
         raise CorpusError(f"{where}: no such audio file: {file}; paths are relative to the CSV's folder")
-    return Utterance(file, row["speaker"], rating)
+    return Utterance(row["file"], file, row["speaker"], rating)
 
 
 def stitch(
@@ -414,7 +415,7 @@ def _write_tables(out: Path, plan: dict[str, tuple[str, list[Placed]]], partitio
         for name, (speaker, placed) in plan.items():
             for p in placed:
                 times = [f"{t / audio.RATE_HZ:.4f}" for t in (p.start, p.stop)]
-                rows.writerow([name, speaker, p.utterance.file.name, *times, *p.utterance.rating])
+                rows.writerow([name, speaker, p.utterance.name, *times, *p.utterance.rating])
 
 
 def spans(root: Path, target: str) -> list[tuple[str, str, float, float, float]]:

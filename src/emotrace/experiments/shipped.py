@@ -259,7 +259,7 @@ def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], dict[str, list
     for speaker in sorted({row[0] for row in rows}):
         placed, at = [], 0
         for _, file, arousal, valence in (row for row in rows if row[0] == speaker):
-            utterance = stitched.Utterance(ratings_csv.parent / file, speaker, (arousal, valence))
+            utterance = stitched.Utterance(file, ratings_csv.parent / file, speaker, (arousal, valence))
             start = at + round(PAUSE_S * audio.RATE_HZ)
             at = start + len(audio.load(utterance.file))
             placed.append(stitched.Placed(utterance, start, at))

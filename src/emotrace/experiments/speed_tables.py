@@ -103,7 +103,8 @@ def load(results: Results) -> list[str]:
     if result["live_lag"]:
         lag = result["live_lag"]
         lines.append(
-            f"| live lines, beyond the stated latency | median {lag['median_s']:g} s, 95 % within {lag['p95_s']:g} s |"
+            f"| live lines, later than the stated latency by | median {lag['median_s']:g} s, "
+            f"95 % within {lag['p95_s']:g} s |"
         )
     return lines
 

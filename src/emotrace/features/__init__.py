@@ -8,6 +8,9 @@ gives these rows for a signal that arrives in pieces (``push``, ``finish``; rows
 
 That is enough to train with. A model predicts with a front end that also works on sound as it comes, and then offers
 what :class:`Streaming` lists: the same numbers as ``extract``, from blocks of any size.
+
+A module with ``windowed(window_s)`` is a family of front ends, ``NAME@6s`` the one with windows of 6 s; the module
+itself is one of them.
 """
 
 import importlib
@@ -19,7 +22,7 @@ import numpy as np
 
 from emotrace.errors import ConfigError
 
-_NOT_FRONT_ENDS = {"cache", "normalisation"}
+_NOT_FRONT_ENDS = {"cache", "normalisation", "whole"}
 
 
 class Stream(Protocol):
@@ -61,14 +64,27 @@ def names() -> list[str]:
 
 
 def get(name: str) -> ModuleType:
-    """The front end of that name.
+    """The front end of that name, or what stands in for its module where the name says how long its windows are.
 
     Raises:
-        ConfigError: there is none; the message lists those there are.
+        ConfigError: there is none, the message lists those there are; or none with such windows.
     """
-    if name not in names():
-        raise ConfigError(f"no front end is called {name!r}; there are: {', '.join(names())}")
-    return importlib.import_module(f"{__name__}.{name}")
+    family, at, window = name.partition("@")
+    if family not in names():
+        raise ConfigError(f"no front end is called {family!r}; there are: {', '.join(names())}")
+    module = importlib.import_module(f"{__name__}.{family}")
+    if not at:
+        return module
+    if not hasattr(module, "windowed"):
+        raise ConfigError(f"front end {name}: {family} has no windows to choose; take {family}")
+    return cast(ModuleType, module.windowed(_seconds(name, window)))
+
+
+def _seconds(name: str, window: str) -> float:
+    try:
+        return float(window.removesuffix("s"))
+    except ValueError:
+        raise ConfigError(f"front end {name}: {window!r} is no length; write it as in @6s") from None
 
 
 def streaming(name: str) -> Streaming:

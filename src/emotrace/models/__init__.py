@@ -2,12 +2,16 @@
 
 A network module defines ``Network``, a ``torch.nn.Module`` built from keyword arguments alone, with
 
-- ``forward(features (batch, frames, size)) -> (batch, frames)``, any number of frames;
+- ``forward(features (batch, frames, size), lengths (batch,) | None) -> (batch, frames)``, any number of frames; the
+  first ``lengths`` frames of a recording that is filled up with zeros are what they are without;
 - ``grid_frames``: the output on a piece of a recording equals that on the whole only where the piece starts at a
   multiple of it (1 for a network without downsampling);
 - ``core(features)``: ``forward`` for lengths that are multiples of ``grid_frames``, within 1e-5; what is exported;
 - ``reach() -> (before_frames, after_frames)``: how far into the past and the future any output frame sees, or None
   where nothing bounds it; such a network trains and predicts whole recordings and cannot be exported.
+
+A network that is trained on something else than the CCC of its trace also has ``loss(answer, gold, rated)``, and may
+answer (batch, frames, values) in training mode; ``gold`` and ``rated`` are (batch, frames).
 
 A network that can go on frame by frame also has ``ages()``, which earlier inputs its layers need for that, and its
 module a class ``Live`` (see :mod:`emotrace.models.dilated`), which is exported beside it.

@@ -8,8 +8,9 @@ input kernels, orthogonal recurrent ones, forget gates open by one).
 
 import torch
 from torch import nn
+from torch.nn.utils import rnn
 
-from emotrace.models.initialisation import glorot
+from emotrace.models import initialisation
 
 
 class Network(nn.Module):
@@ -34,32 +35,24 @@ class Network(nn.Module):
         self.recurrent = nn.LSTM(size, width, layers, batch_first=True, bidirectional=True, dropout=between)
         self.last_dropout = nn.Dropout(dropout)
         self.output = nn.Conv1d(2 * width, 1, 1)
-        glorot(self)
-        _start(self.recurrent)
+        initialisation.glorot(self)
+        initialisation.recurrent(self.recurrent)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Trace of whole recordings, (batch, frames, size) to (batch, frames)."""
-        return self.core(features)
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Trace of whole recordings, (batch, frames, size) to (batch, frames), the shorter ones filled with zeros."""
+        return self.core(features, lengths)
 
-    def core(self, features: torch.Tensor) -> torch.Tensor:
+    def core(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """The same as ``forward``: every length is on the grid."""
-        hidden = self.last_dropout(self.recurrent(features)[0])
-        trace: torch.Tensor = self.output(hidden.transpose(1, 2)).squeeze(1)
+        if lengths is None:
+            hidden = self.recurrent(features)[0]
+        else:
+            packed = rnn.pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
+            hidden, _ = rnn.pad_packed_sequence(
+                self.recurrent(packed)[0], batch_first=True, total_length=features.shape[1]
+            )
+        trace: torch.Tensor = self.output(self.last_dropout(hidden).transpose(1, 2)).squeeze(1)
         return trace
 
     def reach(self) -> None:
         """Nothing bounds it: every frame depends on the whole recording."""
-
-
-def _start(recurrent: nn.LSTM) -> None:
-    for name, values in recurrent.named_parameters():
-        gates = values.data.chunk(4)
-        if "weight_ih" in name:
-            nn.init.xavier_uniform_(values)
-        elif "weight_hh" in name:
-            for gate in gates:
-                nn.init.orthogonal_(gate)
-        else:
-            nn.init.zeros_(values)
-            if "bias_ih" in name:
-                nn.init.ones_(gates[1])

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from scipy import fft
-from torch import nn
 from torch.nn import functional
 from torch.utils.weak import WeakIdKeyDictionary
 
@@ -12,14 +11,14 @@ _FFT_FRAMES = 8
 """From filters of this length on the transforms cost less than the taps (one filter, 160 values, one CPU core)."""
 
 
-def convolved(layer: nn.Conv1d, signal: torch.Tensor) -> torch.Tensor:
+def convolved(layer: Any, signal: torch.Tensor) -> torch.Tensor:
     """What ``layer(signal)`` gives, to rounding (1e-6 of the largest value), faster on a CPU.
 
     A signal that was made by transposing (batch, frames, channels) is a picture of one row in "channels last" order,
     which PyTorch's kernels take as it is; as a 1-d signal it would be copied into the other order first.
 
     Args:
-        layer: stride 1, zero padding, one group.
+        layer: a ``torch.nn.Conv1d``; stride 1, zero padding, one group.
         signal: (batch, channels, frames).
 
     Returns:
@@ -75,8 +74,8 @@ def _spectra(features: torch.Tensor, length: int, points: int) -> torch.Tensor:
 
     They are the greater part of the work, and a training loop comes with the same features every epoch.
     """
-    # Tensors of inference mode do not tell whether they were changed.
-    if features.requires_grad or features.is_inference():
+    # What is made in inference mode cannot be trained with later, nor does it tell whether it was changed.
+    if features.requires_grad or torch.is_inference_mode_enabled() or features.is_inference():
         return _transformed(features, length, points)
     settings = (length, points, features._version)
     if _known.get(features, (None,))[0] != settings:
@@ -132,3 +131,16 @@ class _Correlation(torch.autograd.Function):
                 counts[-1] = 1.0
             of_spectra = arrived[:, None] * answer[None, :, None] * counts / context.points
         return of_spectra, of_taps, None
+
+
+def silenced(signal: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    """The signal with zeros where its recordings are over: what a layer sees after the end of one that is alone.
+
+    Args:
+        signal: (batch, channels, frames).
+        lengths: (batch,) frames of each; None where all are as long as the signal.
+    """
+    if lengths is None:
+        return signal
+    over = torch.arange(signal.shape[2], device=signal.device) >= lengths[:, None]
+    return signal.masked_fill(over[:, None], 0.0)

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from emotrace.models.convolution import convolved
+from emotrace.models.convolution import convolved, silenced
 from emotrace.models.initialisation import glorot
 
 
@@ -79,19 +79,20 @@ class Network(nn.Module):
         self.output = nn.Conv1d(width, 1, 1)
         glorot(self)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Trace of whole recordings, (batch, frames, size) to (batch, frames)."""
-        return self.core(features)
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Trace of whole recordings, (batch, frames, size) to (batch, frames), the shorter ones filled with zeros."""
+        return self.core(features, lengths)
 
-    def core(self, features: torch.Tensor) -> torch.Tensor:
+    def core(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """The same as ``forward``: every length is on the grid."""
         ahead = self.look_ahead_frames or 0
+        heard = None if lengths is None else lengths + ahead
         hidden = _extended(features.transpose(1, 2), 0, ahead)
         for layer, dilation in zip(self.convolutions, self.dilations, strict=True):
             past = 0 if self.look_ahead_frames is None else dilation * (self.kernel_frames - 1)
             fresh = torch.relu(convolved(layer, _extended(hidden, past, 0)))
             hidden = fresh + hidden if self.residual and fresh.shape == hidden.shape else fresh
-            hidden = self.dropout(hidden)
+            hidden = silenced(self.dropout(hidden), heard)
         return self.output(hidden).squeeze(1)[:, ahead:]
 
     def reach(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from emotrace.models.convolution import convolved
+from emotrace.models.convolution import convolved, silenced
 from emotrace.models.initialisation import glorot
 
 
@@ -74,22 +74,28 @@ class Network(nn.Module):
         self.dropout = nn.Dropout1d(dropout)
         glorot(self)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Trace of whole recordings, (batch, frames, size) to (batch, frames)."""
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Trace of whole recordings, (batch, frames, size) to (batch, frames), the shorter ones filled with zeros."""
         frames = features.shape[1]
         missing = -frames % self.grid_frames
-        return self.core(functional.pad(features, (0, 0, 0, missing)))[:, :frames]
+        return self.core(functional.pad(features, (0, 0, 0, missing)), lengths)[:, :frames]
 
-    def core(self, features: torch.Tensor) -> torch.Tensor:
+    def core(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """The network itself, for a multiple of ``grid_frames`` frames."""
         hidden = features.transpose(1, 2)
-        for layer in self.down:
+        # Alone, a recording would be filled up to the grid, and nothing beyond that would be there in any layer.
+        steps = None if lengths is None else (lengths + self.grid_frames - 1) // self.grid_frames
+        for level, layer in enumerate(self.down, 1):
             hidden = functional.max_pool1d(torch.tanh(convolved(layer, hidden)), self.factor)
-            hidden = self.dropout(hidden)
-        hidden = torch.tanh(self.middle(hidden))
-        for layer in self.up[:-1]:
-            hidden = torch.tanh(layer(hidden))
+            hidden = self._ended(self.dropout(hidden), steps, level)
+        hidden = self._ended(torch.tanh(self.middle(hidden)), steps, self.layers)
+        for level, layer in enumerate(self.up[:-1], 1):
+            hidden = self._ended(torch.tanh(layer(hidden)), steps, self.layers - level)
         return self.up[-1](hidden).squeeze(1)
+
+    def _ended(self, hidden: torch.Tensor, steps: torch.Tensor | None, level: int) -> torch.Tensor:
+        """Silence after each recording's last grid step, ``level`` poolings down."""
+        return silenced(hidden, None if steps is None else steps * self.factor ** (self.layers - level))
 
     def reach(self) -> tuple[int, int]:
         """Most frames seen before and after a frame, over the frames of one grid step."""

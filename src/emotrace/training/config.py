@@ -60,6 +60,8 @@ class Config:
         schedule: "constant", or "cosine" down to zero over ``epochs``.
         l2: weight of the sum of squared parameters in the loss.
         averaging: decay a step of the running mean of the weights that is evaluated and kept; 0 keeps the last step's.
+        batch_recordings: recordings a step, their losses averaged (paper: 1).
+        together: train all seeds as one batched network, in the first one's order (:mod:`emotrace.training.batched`).
     """
 
     corpus: str = "recola"
@@ -82,6 +84,8 @@ class Config:
     schedule: typing.Literal["constant", "cosine"] = "constant"
     l2: float = 0.0
     averaging: float = 0.0
+    batch_recordings: int = 1
+    together: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and YAML."""
@@ -162,7 +166,7 @@ _COUNT = (1, math.inf)
 
 _LIMITS: dict[type, dict[str, tuple[float, float]]] = {
     Config: {
-        **dict.fromkeys(("seeds", "epochs", "patience"), _COUNT),
+        **dict.fromkeys(("seeds", "epochs", "patience", "batch_recordings"), _COUNT),
         **dict.fromkeys(("lag_s", "variants", "stop_after", "l2"), _NOT_NEGATIVE),
         "learning_rate": _POSITIVE,
         **dict.fromkeys(("ratings_share", "averaging"), _SHARE),

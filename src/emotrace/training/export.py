@@ -96,6 +96,7 @@ def _shared(config: Config) -> Config:
         "epochs": 1,
         "stop_after": 0,
         "patience": 0,
+        "together": False,
     }
     return replace(config, arguments=arguments, **same)
 

@@ -1,4 +1,4 @@
-"""Training of one network with one seed: whole recordings, a batch of one, the best epoch on the development part.
+"""Training of one network with one seed: whole recordings, the best epoch on the development part.
 
 A run keeps a checkpoint of every epoch and its random numbers come from the seed and the epoch alone: killed at any
 moment and started again, it ends with the identical result.
@@ -8,7 +8,7 @@ import json
 import math
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,17 @@ from torch import nn
 from emotrace import metrics, models
 from emotrace.errors import ModelError
 from emotrace.output import write_atomically
+from emotrace.training import batches, parallel
+from emotrace.training.batches import Drawn, Inputs
 from emotrace.training.config import Config
-from emotrace.training.dataset import Dataset, Example
-from emotrace.training.losses import ccc_loss, l2_penalty
+from emotrace.training.dataset import Dataset
+from emotrace.training.losses import l2_penalty
 
 Tensors = dict[str, torch.Tensor]
 Report = Callable[[dict[str, Any]], None]
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """Where a run stands.
 
@@ -37,7 +39,7 @@ class Run:
         optimiser: its Adam.
         averaged: the running mean of the weights, which is what is evaluated.
         best: a copy of ``averaged`` at the best epoch.
-        history: a record an epoch: epoch, loss, dev_ccc, seconds.
+        history: a record an epoch: epoch, loss, dev_ccc, recordings and frames trained on, seconds.
         best_epoch: counted from 0, -1 before the first.
     """
 
@@ -54,8 +56,18 @@ class Run:
         return self.history[self.best_epoch]["dev_ccc"] if self.best_epoch >= 0 else -math.inf
 
 
-def fit(config: Config, seed: int, data: Dataset, checkpoint: Path, report: Report = lambda record: None) -> Run:
+def fit(
+    config: Config,
+    seed: int,
+    data: Dataset,
+    checkpoint: Path,
+    report: Report = lambda record: None,
+    order: int | None = None,
+    device: str = "cpu",
+) -> Run:
     """Train one network, from its checkpoint where there is one.
+
+    Under ``torchrun`` every process must call it with the same arguments; see :mod:`emotrace.training.parallel`.
 
     Args:
         config: what to train; ``arguments`` must hold ``size``.
@@ -63,14 +75,33 @@ def fit(config: Config, seed: int, data: Dataset, checkpoint: Path, report: Repo
         data: see :func:`emotrace.training.dataset.prepare`.
         checkpoint: file that is written after every epoch.
         report: called with every epoch's record.
+        order: seed of order and variants, where it is another one.
+        device: where the network is trained, in PyTorch's words.
 
     Raises:
-        ModelError: the checkpoint is damaged or of another network.
+        ModelError: the checkpoint is damaged or of another network, or the loss is no longer a number.
 
     Returns:
         The run, its ``best`` weights those of the best epoch (of the last one where ``fit_all`` is set).
     """
-    run = _start(config, seed)
+    run = start(config, seed, checkpoint, device)
+    inputs = Inputs(data.rule, device)
+    while not over(config, run):
+        began = time.perf_counter()
+        loss, frames = _epoch(config, run, data, inputs, seed if order is None else order)
+        conclude(config, run, seed, loss, data, inputs)
+        close(run, frames, len(data.train), began, checkpoint)
+        report(run.history[-1])
+    return run
+
+
+def start(config: Config, seed: int, checkpoint: Path, device: str = "cpu") -> Run:
+    """A run as its checkpoint left it, or one that begins.
+
+    Raises:
+        ModelError: the checkpoint is damaged or of another network.
+    """
+    run = _start(config, seed, device)
     if checkpoint.exists():
         try:
             _load(run, checkpoint)
@@ -79,20 +110,29 @@ def fit(config: Config, seed: int, data: Dataset, checkpoint: Path, report: Repo
             raise ModelError(
                 f"{checkpoint}: cannot be gone on from ({reason}); delete it to start that run anew"
             ) from None
-    while not _over(config, run):
-        began = time.perf_counter()
-        loss = _epoch(config, run, data, seed)
-        if not math.isfinite(loss):
-            raise ModelError(f"seed {seed}, epoch {len(run.history)}: the loss is {loss}; lower learning_rate")
-        dev_ccc = None if config.fit_all else score(config, run.averaged, data)
-        epoch = len(run.history)
-        if dev_ccc is None or dev_ccc > run.best_ccc:
-            run.best, run.best_epoch = {k: v.clone() for k, v in run.averaged.items()}, epoch
-        record = {"epoch": epoch, "loss": loss, "dev_ccc": dev_ccc, "seconds": time.perf_counter() - began}
-        run.history.append(record)
-        _save(run, checkpoint)
-        report(record)
     return run
+
+
+def conclude(config: Config, run: Run, seed: int, loss: float, data: Dataset, inputs: Inputs) -> None:
+    """Score the epoch that was just trained and keep its weights if they are the best.
+
+    Raises:
+        ModelError: the loss is no longer a number.
+    """
+    epoch = len(run.history)
+    if not math.isfinite(loss):
+        raise ModelError(f"seed {seed}, epoch {epoch}: the loss is {loss}; lower learning_rate")
+    dev_ccc = None if config.fit_all else score(config, run.averaged, data, inputs)
+    if dev_ccc is None or dev_ccc > run.best_ccc:
+        run.best, run.best_epoch = {k: v.clone() for k, v in run.averaged.items()}, epoch
+    run.history.append({"epoch": epoch, "loss": loss, "dev_ccc": dev_ccc})
+
+
+def close(run: Run, frames: int, recordings: int, began: float, checkpoint: Path) -> None:
+    """Complete the epoch's record and write the checkpoint."""
+    run.history[-1] |= {"recordings": recordings, "frames": frames, "seconds": time.perf_counter() - began}
+    if parallel.first():
+        _save(run, checkpoint)
 
 
 def build(config: Config) -> nn.Module:
@@ -101,26 +141,32 @@ def build(config: Config) -> nn.Module:
     return network
 
 
-def score(config: Config, weights: Tensors, data: Dataset) -> float:
+def score(config: Config, weights: Tensors, data: Dataset, inputs: Inputs | None = None) -> float:
     """CCC (population variances) on the rated frames of the concatenated development recordings."""
+    inputs = inputs or Inputs(data.rule)
     network = build(config)
     network.load_state_dict(weights)
-    predictions = [predict(network, example.normalised(data.rule)) for example in data.dev]
+    network.to(inputs.device).eval()
+    predictions = parallel.spread(len(data.dev), lambda index: _trace(network, inputs.features(data.dev[index])))
     golds, rated = [example.gold for example in data.dev], [example.rated for example in data.dev]
     return metrics.concatenated(metrics.ccc_population, golds, predictions, rated)
 
 
 def predict(network: nn.Module, features: np.ndarray) -> np.ndarray:
     """The trace (frames,) of one recording's normalised (frames, size) features."""
-    network.eval()
-    with torch.inference_mode():
-        return network(torch.from_numpy(features)[None])[0].numpy()
+    return _trace(network.eval(), torch.from_numpy(features)[None])
 
 
-def _start(config: Config, seed: int) -> Run:
+def _trace(network: nn.Module, features: torch.Tensor) -> np.ndarray:
+    # Not inference mode: what networks keep of the features there could not be trained with.
+    with torch.no_grad():
+        return network(features)[0].cpu().numpy()
+
+
+def _start(config: Config, seed: int, device: str = "cpu") -> Run:
     torch.manual_seed(seed)
-    network = build(config)
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    network = build(config).to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     return Run(network, optimiser, _weights(network), _weights(network))
 
 
@@ -128,55 +174,54 @@ def _weights(network: nn.Module) -> Tensors:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
-def _over(config: Config, run: Run) -> bool:
+def over(config: Config, run: Run) -> bool:
+    """Whether a run has all its epochs, or has waited in vain for a better one."""
     done = len(run.history)
     waited = done - 1 - run.best_epoch
     return done >= (config.stop_after or config.epochs) or (not config.fit_all and waited >= config.patience)
 
 
-def _epoch(config: Config, run: Run, data: Dataset, seed: int) -> float:
-    """One pass over the training recordings, each in one of its variants; returns the mean loss."""
-    epoch = len(run.history)
-    rng = np.random.default_rng([seed, epoch])
-    torch.manual_seed(int(rng.integers(2**62)))
+def _epoch(config: Config, run: Run, data: Dataset, inputs: Inputs, seed: int) -> tuple[float, int]:
+    """One pass over the training recordings; returns the mean loss of the steps and the frames seen."""
     run.network.train()
-    losses = []
-    for step, index in enumerate(rng.permutation(len(data.train))):
-        variants = data.train[index]
-        example = variants[rng.integers(len(variants))]
-        done = (epoch + step / len(data.train)) / config.epochs
-        losses.append(_step(config, run, example, data, done, rng))
-    return float(np.mean(losses))
+    losses: list[float] = []
+    frames = 0
+    for done, batch in batches.batches(config, data, len(run.history), seed):
+        losses.append(_step(config, run, batch, inputs, done))
+        frames += sum(drawn.frames for drawn in batch)
+    return float(np.mean(losses)), frames
 
 
-def _step(config: Config, run: Run, example: Example, data: Dataset, done: float, rng: np.random.Generator) -> float:
+def learning_rate(config: Config, done: float) -> float:
+    """Of a step, by the schedule."""
+    return config.learning_rate * (0.5 + 0.5 * math.cos(math.pi * done) if config.schedule == "cosine" else 1.0)
+
+
+def _step(config: Config, run: Run, batch: Sequence[Drawn], inputs: Inputs, done: float) -> float:
+    """One step on the mean loss of a batch; under ``torchrun`` each process works on its share of it."""
     for group in run.optimiser.param_groups:
-        group["lr"] = config.learning_rate * _share(config.schedule, done)
+        group["lr"] = learning_rate(config, done)
     run.optimiser.zero_grad(set_to_none=True)
-    cut = rng.random() < config.normalisation.cut_share
-    pieces = example.cut(config.normalisation.cut_s, rng) if cut else [example]
-    traces = [run.network(torch.from_numpy(piece.normalised(data.rule))[None]) for piece in pieces]
-    gold, rated = (torch.from_numpy(values)[None] for values in (example.gold, example.rated))
-    loss = ccc_loss(torch.cat(traces, dim=1), gold, rated)
-    (loss + config.l2 * l2_penalty(run.network) if config.l2 else loss).backward()
+    mine = batch[parallel.rank() :: parallel.world()]
+    loss = batches.loss(run.network, mine, inputs) * (len(mine) / len(batch))
+    penalised = loss + config.l2 / parallel.world() * l2_penalty(run.network) if config.l2 else loss
+    # A process without a share of a small batch has no gradient of its own.
+    if penalised.requires_grad:
+        penalised.backward()
+    total = parallel.summed(loss, run.network)
     run.optimiser.step()
-    with torch.no_grad():
-        for name, value in run.network.state_dict().items():
-            run.averaged[name].lerp_(value, 1 - config.averaging)
-    return loss.item()
-
-
-def _share(schedule: str, done: float) -> float:
-    return 0.5 + 0.5 * math.cos(math.pi * done) if schedule == "cosine" else 1.0
+    state = run.network.state_dict()
+    torch._foreach_lerp_([run.averaged[name] for name in state], list(state.values()), 1 - config.averaging)
+    return total.item()
 
 
 def _save(run: Run, path: Path) -> None:
     """Everything in one file of plain arrays: nothing in it is unpickled when it is read."""
-    arrays = {f"network/{k}": v.numpy() for k, v in run.network.state_dict().items()}
-    arrays |= {f"averaged/{k}": v.numpy() for k, v in run.averaged.items()}
-    arrays |= {f"best/{k}": v.numpy() for k, v in run.best.items()}
+    arrays = {f"network/{k}": v.cpu().numpy() for k, v in run.network.state_dict().items()}
+    arrays |= {f"averaged/{k}": v.cpu().numpy() for k, v in run.averaged.items()}
+    arrays |= {f"best/{k}": v.cpu().numpy() for k, v in run.best.items()}
     for index, state in run.optimiser.state_dict()["state"].items():
-        arrays |= {f"adam/{index}/{k}": v.numpy() for k, v in state.items()}
+        arrays |= {f"adam/{index}/{k}": v.cpu().numpy() for k, v in state.items()}
     arrays["history"] = np.array(json.dumps({"history": run.history, "best_epoch": run.best_epoch}))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: np.savez(file, **arrays), force=True, mode="wb")
@@ -196,7 +241,9 @@ def _part(arrays: Any, prefix: str) -> Tensors:
 def _load(run: Run, path: Path) -> None:
     with np.load(path, allow_pickle=False) as arrays:
         run.network.load_state_dict(_part(arrays, "network/"))
-        run.averaged, run.best = _part(arrays, "averaged/"), _part(arrays, "best/")
+        device = next(run.network.parameters()).device
+        averaged, best = _part(arrays, "averaged/"), _part(arrays, "best/")
+        run.averaged, run.best = ({k: v.to(device) for k, v in part.items()} for part in (averaged, best))
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in _part(arrays, "adam/").items():
             index, name = key.split("/")

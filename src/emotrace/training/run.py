@@ -6,7 +6,7 @@ not run again, and one that was killed goes on from its checkpoint.
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +16,80 @@ import torch
 from emotrace import features, provenance
 from emotrace.errors import ConfigError, ModelError
 from emotrace.output import write_atomically
-from emotrace.training import loop
+from emotrace.training import batched, loop, parallel
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset, prepare
 
 
-def train(config: Config, out: Path, jobs: int = 1, show: bool = True) -> list[dict[str, Any]]:
-    """Train every seed of a configuration.
+def train(config: Config, out: Path, jobs: int = 1, show: bool = True, device: str = "cpu") -> list[dict[str, Any]]:
+    """Train every seed of a configuration; under ``torchrun`` all processes together train one seed after another.
 
     Args:
         config: what to train.
         out: folder of the runs, made if absent; features are kept in ``features`` beside it.
-        jobs: runs at once, a process with one thread each.
+        jobs: runs at once, a process with one thread each; threads, where all seeds are trained together.
         show: progress bars on standard error.
+        device: where networks are trained, in PyTorch's words.
 
     Returns:
         The records, by seed.
 
     Raises:
-        ConfigError: ``out`` holds runs of another configuration, or an argument does not suit the network.
+        ConfigError: ``out`` holds runs of another configuration, an argument does not suit the network, or there is no
+            such device.
         CorpusError: the corpus is malformed.
         ModelError: seeds that cannot be trained, once all others are done.
     """
-    out = Path(out)
-    config = _complete(config)
+    out, config = Path(out), _complete(config)
+    with parallel.group():
+        _check(config, out, device)
+        todo = [seed for seed in range(config.seeds) if not (_folder(out, seed) / "record.json").exists()]
+        # Nobody writes a record before everybody has looked which there are.
+        parallel.wait()
+        if todo:
+            _train(Job(config, out.absolute(), made_with(), parallel.local(device)), todo, jobs, show)
+        parallel.wait()
+    return [json.loads((_folder(out, seed) / "record.json").read_text()) for seed in range(config.seeds)]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the seeds of a configuration share: configuration, folder, what it is made with, device."""
+
+    config: Config
+    out: Path
+    made_with: dict[str, str | None]
+    device: str
+
+
+def _check(config: Config, out: Path, device: str) -> None:
     if (out / "config.yaml").exists() and read_config(out) != config:
         raise ConfigError(f"{out}: holds runs of another configuration; name a new folder")
-    todo = [seed for seed in range(config.seeds) if not (_folder(out, seed) / "record.json").exists()]
-    if todo:
-        data = prepare(config, out.parent / "features", jobs, _bar("features", show))
-        _claim(out, config)
-        made = made_with()
-        failed = joblib.Parallel(n_jobs=jobs)(
-            joblib.delayed(_run)(config, seed, data, out.absolute(), position if show else None, made)
-            for position, seed in enumerate(todo)
-        )
-        if any(failed):
-            raise ModelError(f"{out}: {'; '.join(filter(None, failed))} (the other seeds are done)")
-    return [json.loads((_folder(out, seed) / "record.json").read_text()) for seed in range(config.seeds)]
+    if config.together and parallel.world() > 1:
+        raise ConfigError("together=true trains in one process; start it without torchrun, or set together=false")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {device}: PyTorch cannot use it ({reason})") from None
+
+
+def _train(job: Job, todo: list[int], jobs: int, show: bool) -> None:
+    config, features_folder = job.config, job.out.parent / "features"
+    jobs, show = (jobs if parallel.world() == 1 else 1), show and parallel.first()
+    with parallel.in_turn():
+        # The first process computes, the others find all in the cache.
+        data = prepare(config, features_folder, jobs, _bar("features", show))
+    if parallel.first():
+        _claim(job.out, config)
+    if config.together:
+        _run_together(job, todo, data, jobs, show)
+        return
+    failed = joblib.Parallel(n_jobs=jobs)(
+        joblib.delayed(_run)(job, seed, data, position if show else None) for position, seed in enumerate(todo)
+    )
+    if any(failed):
+        raise ModelError(f"{job.out}: {'; '.join(filter(None, failed))} (the other seeds are done)")
 
 
 def read_config(out: Path) -> Config:
@@ -99,32 +135,48 @@ def _folder(out: Path, seed: int) -> Path:
     return out / f"seed-{seed}"
 
 
-def _run(
-    config: Config, seed: int, data: Dataset, out: Path, position: int | None, made: dict[str, str | None]
-) -> str | None:
+def _run(job: Job, seed: int, data: Dataset, position: int | None) -> str | None:
     """Train a seed and leave its record; what went wrong is returned, for the other seeds to go on."""
     torch.set_num_threads(1)
-    bar = _bar(f"{out.name} seed {seed}", position is not None, position, config.epochs)()
-    folder = _folder(out, seed)
+    bar = _bar(f"{job.out.name} seed {seed}", position is not None, position, job.config.epochs)()
+    checkpoint = _folder(job.out, seed) / "checkpoint.npz"
     try:
-        run = loop.fit(config, seed, data, folder / "checkpoint.npz", lambda record: _advance(bar, record))
+        run = loop.fit(job.config, seed, data, checkpoint, lambda record: _advance(bar, record), None, job.device)
     except ModelError as error:
         return str(error)
     finally:
         bar.close()
+    if parallel.first():
+        _record(job, seed, run)
+    return None
+
+
+def _run_together(job: Job, seeds: list[int], data: Dataset, threads: int, show: bool) -> None:
+    """Train seeds as one batched network and leave their records."""
+    torch.set_num_threads(threads)
+    bar = _bar(f"{job.out.name}, {len(seeds)} seeds", show, 0, job.config.epochs)()
+    checkpoints = {seed: _folder(job.out, seed) / "checkpoint.npz" for seed in seeds}
+    try:
+        runs = batched.fit(job.config, checkpoints, data, lambda seed, record: _advance(bar, record), job.device)
+    finally:
+        bar.close()
+    for seed, run in runs.items():
+        _record(job, seed, run)
+
+
+def _record(job: Job, seed: int, run: loop.Run) -> None:
     record = {
-        "config": _plain(config.as_dict()),
+        "config": _plain(job.config.as_dict()),
         "seed": seed,
         "best_epoch": run.best_epoch,
-        "dev_ccc": None if config.fit_all else run.best_ccc,
+        "dev_ccc": None if job.config.fit_all else run.best_ccc,
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seconds": round(sum(epoch["seconds"] for epoch in run.history), 1),
-        "made_with": made,
+        "made_with": job.made_with,
         "history": run.history,
     }
     text = json.dumps(record, indent=1)
-    write_atomically(folder / "record.json", lambda file: file.write(text), force=True)
-    return None
+    write_atomically(_folder(job.out, seed) / "record.json", lambda file: file.write(text), force=True)
 
 
 def made_with() -> dict[str, str | None]:
@@ -142,6 +194,11 @@ def _bar(what: str, show: bool, position: int | None = None, total: int | None =
 
 
 def _advance(bar: Any, record: dict[str, Any]) -> None:
-    bar.update(record["epoch"] + 1 - bar.n)
+    """Show an epoch: how good it was, how fast it went; the bar itself adds the time left, early stopping apart."""
     shown = {"loss": record["loss"]} if record["dev_ccc"] is None else {"dev_ccc": record["dev_ccc"]}
-    bar.set_postfix({key: f"{value:.3f}" for key, value in shown.items()})
+    bar.set_postfix(
+        {key: f"{value:.3f}" for key, value in shown.items()}
+        | {f"{what}/s": f"{record[what] / record['seconds']:.3g}" for what in ("recordings", "frames")},
+        refresh=False,
+    )
+    bar.update(record["epoch"] + 1 - bar.n)
