@@ -19,6 +19,11 @@ QUICK = {
     "blstm": {"arguments": {"layers": 1, "width": 4}, "epochs": 2},
     "single_filter": {"arguments": {"filter_frames": 16}, "epochs": 2},
     "blstm_discretised": {"arguments": {"layers": 1, "width": 4}, "resolutions": (2, 3, 4, 5), "epochs": 2},
+    "avec2016": {"window_s": 2.0, "search_step_frames": 2},
+    "brady": {"atoms": 8, "window_s": 1.0, "epochs": 1},
+    "le_provost": {"levels": 3, "context_s": 0.5, "width": 8, "delay_s": 0.4, "epochs": 3},
+    "povolny": {"window_s": 2.0, "bottleneck": {"clusters": 4, "width": 8, "units": 3, "epochs": 2}},
+    "ridge": {"windows_s": [0.2, 1.0, 2.0, 5.0]},
 }
 """Settings that make a system small enough to be fitted in a test."""
 

@@ -1,0 +1,76 @@
+"""The audio baseline of AVEC 2016: eGeMAPS functionals, a delay, a linear SVR, post-processing.
+
+Functionals over a window around every frame (4 s for arousal, 6 s for valence, which the organisers chose from 4 to
+14 s), standardised by the training part; the gold standard shifted back by 2.8 s (arousal) or 3.6 s (valence), chosen
+from 0 to 8 s in steps of 0.4 s; liblinear's L2-regularised L2-loss SVR with a bias of 1, C in {1, 2, 5} x 10^-5 ... 1;
+then the chain of median filter, centring, scaling and shift.
+
+Unstated in the source: the width of the SVR's tube (0.1, liblinear's own default); windows and delay for other targets
+(arousal's are taken); which score chooses C (see :mod:`emotrace.systems.regression`).
+"""
+
+from dataclasses import dataclass
+
+from emotrace.features.egemaps import WINDOWS_S
+from emotrace.systems import Choice, Predict, Task, regression
+
+TITLE = "AVEC 2016 SVR"
+SOURCE = "Valstar et al. 2016, audio baseline"
+SEEDED = False
+
+_CHOSEN_WINDOW_S = {"arousal": 4.0, "valence": 6.0}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the organisers chose, unless told otherwise.
+
+    Attributes:
+        front_end: ``egemaps``, or ``given`` for functionals that a corpus distributes (AVEC's packages do), whose
+            windows are what they are.
+        window_s: of the functionals; None takes the source's for the target.
+        delay_s: None takes the source's for the target.
+        search: choose window and delay on the development part, from the source's grids; a window costs a pass of
+            openSMILE.
+        search_step_frames: while C (and window, and delay) are searched, learn from one in so many frames; functionals
+            over seconds change little in 0.2 s, and the SVR that is chosen learns from all frames.
+        epsilon: half the width of the SVR's tube.
+    """
+
+    front_end: str = "egemaps"
+    window_s: float | None = None
+    delay_s: float | None = None
+    search: bool = False
+    search_step_frames: int = 5
+    epsilon: float = 0.1
+
+
+SPACE = {
+    "window_s": Choice(WINDOWS_S),
+    "delay_s": Choice(regression.DELAYS_S),
+    "epsilon": Choice((0.0, 0.05, 0.1)),
+}
+
+
+def fit(task: Task, settings: Settings) -> Predict:
+    """Fit the SVR for every C and keep the best.
+
+    Raises:
+        ConfigError: openSMILE is not installed, or a window has no frame in its middle.
+        CorpusError: the corpus lacks what the front end needs, or ratings.
+    """
+    delays_s = regression.DELAYS_S if settings.search else [regression.delay_s(task.target, settings.delay_s)]
+    names = [f"{settings.front_end}@{window_s:g}s" for window_s in _windows_s(task.target, settings)]
+    represents = [regression.FrontEnd(name) for name in names or [settings.front_end]]
+    return regression.fit_svr(
+        task, represents, delays_s, epsilon=settings.epsilon, search_step_frames=settings.search_step_frames
+    )
+
+
+def _windows_s(target: str, settings: Settings) -> tuple[float, ...]:
+    """Windows to choose from; none where the front end has none."""
+    if settings.front_end != "egemaps":
+        return ()
+    if settings.search:
+        return WINDOWS_S
+    return (settings.window_s or _CHOSEN_WINDOW_S.get(target, 4.0),)
