@@ -286,6 +286,218 @@ def _moved(found: Lag, lag_s: float) -> Lag:
     return Lag(float(lag_s), found.correlation, found.half_width_s, found.at_edge)
 
 
+@dataclass(frozen=True)
+class Lag:
+    """Where the cross-correlation of two traces is largest.
+
+    Attributes:
+        lag_s: how much later the trace is than its reference; negative where it is earlier.
+        correlation: Pearson correlation there; 0.0 where either trace never moves.
+        half_width_s: how sharp the maximum is: the mean distance, to both sides, at which the correlation has fallen
+            by 5 % of the maximum; infinite where it does not fall so far within the range.
+        at_edge: the largest correlation lies at an end of the range that was searched, or is not positive: then it is no
+            maximum, and the lag is not known.
+    """
+
+    lag_s: float
+    correlation: float
+    half_width_s: float
+    at_edge: bool
+
+
+def between(
+    reference: ArrayLike, trace: ArrayLike, rate_hz: float, range_s: tuple[float, float] = (-MAX_LAG_S, MAX_LAG_S)
+) -> Lag:
+    """How much later a trace is than a reference, finer than a frame.
+
+    Pearson's correlation over the frames that both have, at every shift by whole frames; a parabola through the largest
+    and its two neighbours gives the rest. Shifts that leave less than half of the shorter trace are not tried.
+
+    Args:
+        reference: (T,), NaN where unknown.
+        trace: (T,), on the same frames, NaN where unknown.
+        rate_hz: frames for each second.
+        range_s: least and largest lag, in seconds.
+
+    Raises:
+        TraceError: the shapes differ, nothing moves together anywhere in the range, or the range holds no frame.
+    """
+    first, second = np.asarray(reference, np.float64), np.asarray(trace, np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise TraceError(f"a lag takes two traces of one length, not the shapes {first.shape} and {second.shape}")
+    lags = np.arange(np.ceil(range_s[0] * rate_hz - 1e-9), np.floor(range_s[1] * rate_hz + 1e-9) + 1).astype(int)
+    scores = _cross_correlation(first, second, lags)
+    if not np.isfinite(scores).any():
+        raise TraceError(
+            f"no shift from {range_s[0]:g} to {range_s[1]:g} s leaves half of the rated frames in common; "
+            "give longer traces or search a smaller range"
+        )
+    return _maximum(scores, lags, rate_hz)
+
+
+def shift(trace: ArrayLike, lag_s: float, rate_hz: float) -> NDArray[np.float64]:
+    """The trace made earlier by any number of seconds, linear between frames.
+
+    Args:
+        trace: (T,), NaN where unknown.
+        lag_s: how much earlier; negative makes it later.
+        rate_hz: frames for each second.
+
+    Returns:
+        (T,), NaN where the shifted trace has no frame, and beside frames that are unknown.
+    """
+    values = np.asarray(trace, dtype=np.float64)
+    frames = len(values)
+    at = np.arange(frames) + lag_s * rate_hz
+    # A shift by whole frames must not touch its neighbours, one of which may be unknown.
+    at = np.where(np.abs(at - np.round(at)) < 1e-6, np.round(at), at)
+    inside = (at >= 0) & (at <= frames - 1)
+    below = np.floor(np.where(inside, at, 0)).astype(int)
+    part = np.where(inside, at - below, 0.0)
+    low, high = values[below], values[np.minimum(below + 1, frames - 1)]
+    shifted = np.where(part > 0, low * (1 - part) + high * part, low)
+    return np.where(inside, shifted, np.nan)
+
+
+def shift_raters(values: ArrayLike, lags_s: ArrayLike, rate_hz: float) -> NDArray[np.float64]:
+    """`shift` of every rater by their own lag: (T, raters) and (raters,) to (T, raters)."""
+    ratings = np.asarray(values, dtype=np.float64)
+    each = np.broadcast_to(np.asarray(lags_s, dtype=np.float64), ratings.shape[1:])
+    return np.column_stack([shift(column, lag_s, rate_hz) for column, lag_s in zip(ratings.T, each, strict=True)])
+
+
+def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S) -> list[Lag]:
+    """How much later every rater is than the panel, by the raters alone.
+
+    Each rater is compared with the fusion of the others (`fusion.robust_weights`), all moved by the lags found so far,
+    until no lag changes any more. The lags' mean, weighted alike, is set to zero: what all raters share cannot be known
+    from them.
+
+    Args:
+        values: (T, raters), NaN where not rated.
+        rate_hz: frames for each second.
+        max_lag_s: how far a rater may be from the panel, either way.
+
+    Returns:
+        One `Lag` a rater; all zero for a single rater.
+
+    Raises:
+        TraceError: a rater shares too few frames with the others; see also `fusion.mean`.
+    """
+    ratings = _standardised(values)
+    raters = ratings.shape[1]
+    lags_s, found = np.zeros(raters), [Lag(0.0, 1.0, float("inf"), False)] * raters
+    for _ in range(_SWEEPS if raters > 1 else 0):
+        moved = shift_raters(ratings, lags_s, rate_hz)
+        weights = fusion.robust_weights(moved).weights
+        found = [_to_others(ratings, moved, weights, rater, rate_hz, max_lag_s) for rater in range(raters)]
+        # Whose maximum is none stays where the others are, rather than at the end of the range.
+        fresh = np.array([0.0 if each.at_edge else each.lag_s for each in found])
+        fresh -= fresh.mean()
+        settled = np.abs(fresh - lags_s).max() * rate_hz < _SETTLED_FRAMES
+        lags_s = fresh
+        if settled:
+            break
+    return [_moved(each, lag_s) for each, lag_s in zip(found, lags_s, strict=True)]
+
+
+def to_driver(
+    values: ArrayLike, driver: ArrayLike, rate_hz: float, range_s: tuple[float, float] = (0.0, MAX_LAG_S)
+) -> list[Lag]:
+    """How long every rater takes to follow what they react to.
+
+    Args:
+        values: (T, raters), NaN where not rated.
+        driver: (T,), what the raters react to, such as the loudness of a recording (`activity`), in any unit. It has to
+            go up where ratings go up.
+        rate_hz: frames for each second, of both.
+        range_s: least and largest lag; nobody reacts to what is still to come.
+
+    Returns:
+        One `Lag` a rater. Look at `correlation` and `at_edge` before believing it.
+
+    Raises:
+        TraceError: see `between`.
+    """
+    return [between(driver, rater, rate_hz, range_s) for rater in np.asarray(values, dtype=np.float64).T]
+
+
+def _cross_correlation(
+    first: NDArray[np.float64], second: NDArray[np.float64], lags: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """Pearson's correlation of `first[t]` with `second[t + lag]`, NaN where too few frames are left."""
+    least = max(2.0, _LEAST_OVERLAP * min(np.isfinite(first).sum(), np.isfinite(second).sum()))
+    scores = np.full(len(lags), np.nan)
+    for number, lag_frames in enumerate(lags):
+        one = first[max(0, -lag_frames) : len(first) - max(0, lag_frames)]
+        two = second[max(0, lag_frames) : len(second) - max(0, -lag_frames)]
+        both = np.isfinite(one) & np.isfinite(two)
+        if np.count_nonzero(both) >= least:
+            scores[number] = _pearson(one[both], two[both])
+    return scores
+
+
+def _pearson(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
+    # Hundreds of shifts: metrics.pearson with its checks and second passes would take several times as long.
+    one, two = one - one.mean(), two - two.mean()
+    norm = np.sqrt((one @ one) * (two @ two))
+    return float(one @ two / norm) if norm > 1e-12 else 0.0
+
+
+def _maximum(scores: NDArray[np.float64], lags: NDArray[np.int_], rate_hz: float) -> Lag:
+    best = int(np.nanargmax(scores))
+    around = scores[max(best - 1, 0) : best + 2]
+    inside = len(around) == 3 and bool(np.isfinite(around).all())
+    part, peak = _parabola(around) if inside else (0.0, float(scores[best]))
+    low = scores < peak - _DROP * abs(peak)
+    left, right = np.flatnonzero(low[:best]), np.flatnonzero(low[best:])
+    fell = len(left) > 0 and len(right) > 0
+    width = (best - left[-1] + right[0]) / 2 / rate_hz if fell else float("inf")
+    return Lag(float((lags[best] + part) / rate_hz), peak, float(width), not inside or peak <= 0.0)
+
+
+def _parabola(around: NDArray[np.float64]) -> tuple[float, float]:
+    """Place and height of the top of the parabola through three neighbours, the middle one the largest."""
+    before, middle, after = (float(score) for score in around)
+    bend = before - 2 * middle + after
+    if bend >= 0.0:
+        return 0.0, middle
+    part = 0.5 * (before - after) / bend
+    return part, min(middle - 0.25 * (before - after) * part, 1.0)
+
+
+def _to_others(
+    ratings: NDArray[np.float64],
+    moved: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    rater: int,
+    rate_hz: float,
+    max_lag_s: float,
+) -> Lag:
+    others = np.delete(np.arange(ratings.shape[1]), rater)
+    if not np.isfinite(ratings[:, rater]).any():
+        return Lag(0.0, 0.0, float("inf"), True)
+    own = weights[others] if weights[others].any() else np.ones(len(others))
+    reference = fusion.weighted_mean(moved[:, others], own)
+    return between(reference, ratings[:, rater], rate_hz, (-max_lag_s, max_lag_s))
+
+
+def _moved(found: Lag, lag_s: float) -> Lag:
+    return Lag(float(lag_s), found.correlation, found.half_width_s, found.at_edge)
+
+
+def _standardised(values: ArrayLike) -> NDArray[np.float64]:
+    """Every rater at one level and scale, for who uses the whole scale is not to decide when all of them react."""
+    ratings = np.array(fusion.centre_avec2016(values))
+    for column in ratings.T:
+        rated = np.isfinite(column)
+        spread = column[rated].std() if rated.any() else 0.0
+        column[rated] = (
+            (column[rated] - column[rated].mean()) / (spread if spread > 1e-12 else 1.0) if rated.any() else 0
+        )
+    return ratings
+
+
 def _shiftable(trace: ArrayLike, lag_frames: int) -> tuple[NDArray[np.float64], int]:
     values = np.asarray(trace, dtype=np.float64)
     if values.ndim == 0 or len(values) == 0:

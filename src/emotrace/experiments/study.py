@@ -176,7 +176,7 @@ class Study:
     def write(self, name: str, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Leave a result file, ``LABEL/NAME.json``, that says what made it."""
         told = {
-            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT",
+            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{' --quick' * self.quick}",
             "corpus": self.corpus,
             "label": self.label,
             "quick": self.quick,
