@@ -1,4 +1,5 @@
 import gc
+import inspect
 
 import pytest
 import torch
@@ -115,10 +116,11 @@ class TestEveryNetwork:
         with torch.inference_mode():
             torch.testing.assert_close(network.core(inputs), network(inputs), rtol=0, atol=1e-5)
 
-    def test_takes_the_paper_s_features_by_default(self, name):
+    def test_builds_without_arguments(self, name):
         torch.manual_seed(0)
-        network = models.get(name).Network()
-        assert network(torch.randn(1, 30, 160)).shape == (1, 30)
+        size = inspect.signature(models.get(name).Network).parameters["size"].default
+        assert size == (640 if name == "trigeorgis" else 160)
+        assert models.get(name).Network().eval()(torch.randn(1, 30, size)).shape == (1, 30)
 
     def test_the_generator_s_seed_decides_how_it_starts(self, name):
         first, again, other = (build(name, seed).state_dict() for seed in (0, 0, 1))
@@ -367,6 +369,15 @@ class TestTheSingleFilter:
         gc.collect()
         assert len(convolution._known) == before
 
+    @pytest.mark.parametrize("filter_frames", [64, 1024])
+    def test_starts_from_a_normal_distribution_that_leaves_the_tanh_its_slope(self, filter_frames):
+        network = build("single_filter", size=160, filter_frames=filter_frames)
+        taps = network.convolution.weight.flatten()
+        sd = (2 / (161 * filter_frames)) ** 0.5
+        assert taps.std().item() == pytest.approx(sd, rel=0.05)
+        assert (taps.abs() < sd).double().mean().item() == pytest.approx(0.683, abs=0.02)
+        assert not network.convolution.bias.any()
+
     def test_refuses_no_filter(self):
         with pytest.raises(ValueError, match="at least 1, not 0"):
             build("single_filter", filter_frames=0)
@@ -388,6 +399,47 @@ class TestTheRecurrentNetwork:
         assert bias.tolist() == [0] * 5 + [1] * 5 + [0] * 10
 
 
+class TestTheDiscretisedNetwork:
+    LEVELS = ([-0.5, 0.5], [-1.0, 0.0, 1.0])
+
+    def network(self, **arguments):
+        return build("blstm_discretised", layers=1, width=4, levels=self.LEVELS, **arguments)
+
+    def logits(self, *cells):
+        """Of a frame that is certain of a cell at each resolution."""
+        logits = torch.full((1, 1, 5), -50.0)
+        logits[0, 0, cells[0]], logits[0, 0, 2 + cells[1]] = 50.0, 50.0
+        return logits
+
+    def test_a_frame_is_the_mean_of_what_the_resolutions_say(self):
+        assert self.network().decoded(self.logits(1, 2)).item() == pytest.approx((0.5 + 1.0) / 2)
+        assert self.network().decoded(torch.zeros(1, 1, 5)).item() == pytest.approx(0.0)
+
+    def test_the_right_cells_cost_nothing_and_unrated_frames_do_not_count(self):
+        gold = torch.tensor([[0.7, float("nan")]])
+        logits = torch.cat([self.logits(1, 2), self.logits(0, 0)], dim=1)
+        assert self.network().loss(logits, gold, ~gold.isnan()).item() == pytest.approx(0.0, abs=1e-6)
+        wrong = logits.flip(1)
+        assert self.network().loss(wrong, gold, ~gold.isnan()).item() == pytest.approx(100.0)
+
+    def test_costs_weigh_the_cells(self):
+        gold, even = torch.tensor([[0.7, -0.7]]), torch.zeros(1, 2, 5)
+        even[0, 0, 1] = 1.0
+        right, blind = torch.log1p(torch.exp(torch.tensor(-1.0))), torch.log(torch.tensor(2.0))
+        other = 2 * self.network().loss(even, gold, ~gold.isnan()) - (right + blind) / 2
+        weighed = self.network(costs=[[3.0, 1.0], [1.0, 1.0, 1.0]])
+        wanted = ((right + 3 * blind) / 4 + other) / 2
+        torch.testing.assert_close(weighed.loss(even, gold, ~gold.isnan()), wanted)
+
+    def test_an_unrated_recording_has_no_loss(self):
+        gold = torch.full((1, 3), float("nan"))
+        network = self.network().train()
+        loss = network.loss(network(features(3)), gold, ~gold.isnan())
+        loss.backward()
+        assert loss.item() == 0.0
+        assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
 class TestChannelsLast:
     @given(
         frames=st.integers(1, 40),
@@ -404,7 +456,7 @@ class TestChannelsLast:
         torch.testing.assert_close(convolution.convolved(layer, inputs), layer(inputs), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["dilated", "downup", "single_filter"])
+@pytest.mark.parametrize("name", ["dilated", "downup"])
 def test_starts_with_glorot_kernels_and_no_bias(name):
     for layer in build(name, size=160).modules():
         if isinstance(layer, torch.nn.Conv1d | torch.nn.ConvTranspose1d):

@@ -1,22 +1,160 @@
-"""All figures and tables on a synthetic corpus, from the command line."""
+"""Figures, timing and the page: by hand, and all of it at once on a synthetic corpus from the command line."""
 
+import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from emotrace.cli import main
-from emotrace.experiments import paper
+from emotrace.errors import ConfigError, EmotraceError
+from emotrace.experiments import drawing, figure1, figure4, figure5, paper, paper_tables, published, timing
+from emotrace.experiments.study import Study
+from emotrace.report import reproduction
+
+GREEN = Path(__file__).parents[2] / "shared" / "data" / "green"
 
 
-def test_everything_at_once(stitched_root, tmp_path):
-    arguments = ["--corpus", "recola", "--root", str(stitched_root), "--systems", "dilated,downup", "--quick"]
-    folders = ["--runs", str(tmp_path / "runs"), "--jobs", "1"]
-    done = CliRunner().invoke(main, ["reproduce", "all", *arguments, *folders], catch_exceptions=False)
+@pytest.fixture(scope="module")
+def everything(stitched_root, tmp_path_factory):
+    """The folder of results of `reproduce all --quick`, and what it printed."""
+    runs = tmp_path_factory.mktemp("all") / "runs"
+    told = ["--corpus", "recola", "--root", str(stitched_root), "--systems", "dilated,downup", "--quick"]
+    done = CliRunner().invoke(main, ["reproduce", "all", *told, "--runs", str(runs)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    results = tmp_path / "runs" / "quick-results" / "stitched"
-    assert {path.stem for path in results.glob("*.json")} == set(paper.TITLES)
-    page = (results / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
-    assert "no figure here is a result" in page
-    assert not re.search(r"(?:src|href)=.https?:", page)
-    assert "<script" not in page
+    return runs / "quick-results" / "stitched", done.output
+
+
+def result(everything, name):
+    return json.loads((everything[0] / f"{name}.json").read_text())
+
+
+class TestAll:
+    def test_every_figure_and_table_is_there(self, everything):
+        folder, printed = everything
+        assert {path.stem for path in folder.glob("*.json")} == set(paper.TITLES)
+        assert {path.stem for path in folder.glob("*.png")} == set(drawing.DRAWN)
+        assert all(title in printed for title in paper.TITLES.values())
+
+    def test_the_page_stands_alone(self, everything):
+        page = (everything[0] / "report.html").read_text(encoding="utf-8")
+        assert page.count("data:image/png;base64,") == len(drawing.DRAWN)
+        assert "no figure here is a result" in page
+        assert "RECOLA (paper): dev CCC" in page
+        assert not re.search(r"(?:src|href)=.https?:", page)
+        assert "<script" not in page
+
+    def test_a_reduced_budget_is_said_everywhere(self, everything):
+        for name in paper.TITLES:
+            made = result(everything, name)
+            assert made["quick"]
+            assert made["command"].endswith("--quick")
+            assert "stitched, quick" in "\n".join(paper.lines(name, made))
+
+    def test_equal_parameters_take_turns(self, everything):
+        made = result(everything, "timing")
+        counts = [row["parameters"] for row in made["networks"].values()]
+        assert max(counts) < 1.05 * min(counts)
+        assert made["machine"]["processor"]
+        assert made["blstm_times_downup"] > 0
+
+    def test_figure_one_holds_every_run(self, everything):
+        made = result(everything, "figure1")
+        assert made["frames"] == list(figure1.QUICK_FRAMES)
+        for target in made["targets"].values():
+            assert [len(scores) for scores in target["ccc"]] == [2, 2, 2]
+            assert target["mean"] == pytest.approx([np.mean(scores) for scores in target["ccc"]], abs=1e-5)
+
+    def test_figure_five_shows_what_moves(self, everything):
+        made = result(everything, "figure5")
+        for target in made["targets"].values():
+            assert set(target["traces"]) == set(figure5.SHOWN)
+            assert {len(trace) for trace in target["traces"].values()} == {len(target["gold"])}
+            assert all(row["mean"] > 0 for row in target["roughness"].values())
+
+
+class TestFigureFour:
+    def test_the_longest_rated_stretch(self):
+        nan = np.nan
+        assert figure4.longest(np.array([nan, 1, 2, nan, 3, 4, 5, nan])).tolist() == [3, 4, 5]
+        assert figure4.longest(np.array([1.0, 2.0, nan])).tolist() == [1, 2]
+
+    def test_slow_traces_survive_and_fast_ones_do_not(self):
+        time_s = np.arange(7500) / 25
+        slow, fast = (figure4._studied([np.sin(2 * np.pi * hz * time_s)]) for hz in (0.05, 5.0))
+        assert slow["power_below_1hz"]["mean"] > 0.999
+        assert slow["largest_factor_within_5_percent"] == 128
+        assert fast["power_below_1hz"]["mean"] < 0.001
+        assert fast["largest_factor_within_5_percent"] == 2
+        assert fast["ccc_mean"][3] < 0.1
+
+    def test_ratings_that_never_move_are_left_out(self):
+        made = figure4._studied([np.zeros(100), np.sin(np.arange(100) / 20)])
+        assert made["recordings"] == 1
+
+    @pytest.mark.skipif(not GREEN.exists(), reason="../shared/data/green is not here")
+    def test_green_traces_are_slow_as_well(self):
+        made = figure4._green(GREEN, "TaskA")
+        assert made["raters"]["recordings"] == 10
+        assert all(each["power_below_1hz"]["mean"] > 0.95 for each in made.values())
+
+
+class TestFigureFive:
+    def test_the_liveliest_stretch(self):
+        golds = {"a": np.zeros(100), "b": np.zeros(100), "c": np.full(100, np.nan)}
+        golds["b"][60:70] = 1.0
+        name, begin = figure5.liveliest(golds, 20)
+        assert name == "b"
+        assert golds["b"][begin : begin + 20].std() == 0.5
+
+    def test_recordings_that_are_shorter_are_shown_whole(self):
+        assert figure5.liveliest({"a": np.array([0.0, 1.0])}, 1000) == ("a", 0)
+
+    def test_both_networks_are_needed(self, stitched_root, tmp_path):
+        with pytest.raises(EmotraceError, match="add dilated to --systems"):
+            figure5.reproduce(Study("recola", stitched_root, tmp_path, tmp_path, only=("downup",), show=False))
+
+
+def test_widths_that_make_networks_as_large():
+    aim = timing.parameters(timing.as_large("dilated", 10, 5000))
+    assert abs(aim - 5000) < 500
+
+
+def test_an_unknown_system_is_named(stitched_root):
+    done = CliRunner().invoke(
+        main, ["reproduce", "table1", "--corpus", "recola", "--root", str(stitched_root), "--systems", "downdown"]
+    )
+    assert done.exit_code == 2
+    assert "no system is called 'downdown'" in done.output
+
+
+def test_tuned_settings_that_are_none_are_named(stitched_root, tmp_path):
+    study = Study("recola", stitched_root, tmp_path / "runs", tmp_path, tmp_path / "configs", ("downup",), show=False)
+    path = tmp_path / "configs" / "stitched" / "downup-arousal.yaml"
+    path.parent.mkdir(parents=True)
+    for text in ("- a list", "a: [", "a: b: c"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=r"downup-arousal\.yaml"):
+            replace(study).plan("downup", "arousal")
+
+
+def test_the_papers_figures_are_the_papers():
+    for target, rows in published.RECOLA.items():
+        best = max(rows, key=lambda name: rows[name][1])
+        assert best == "downup"
+        assert set(rows) == {"avec2016", "brady", "povolny", "blstm", "dilated", "downup"}, target
+
+
+def test_what_stands_in_cells_is_text_and_no_markup():
+    page = reproduction(
+        [{"name": "t", "title": "T", "columns": ["a"], "rows": [["**<1>** & 2"]], "notes": ["<b>"]}], "T", "s"
+    )
+    assert "<b>&lt;1&gt;</b> &amp; 2" in page
+    assert "<li>&lt;b&gt;</li>" in page
+
+
+def test_a_cell_cannot_break_a_table():
+    assert paper_tables.Sheet(["a"], [["x | y"]]).lines()[-1] == "| x / y |"

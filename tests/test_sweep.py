@@ -97,7 +97,9 @@ class TestRecords:
         known = dict(small.known("arousal"))
         name = job.fold.train[0]
         known[name] = replace(known[name], gold=known[name].gold + 0.01)
-        moved = sweep.plan(small.source("arousal"), known, "downup", small.settings("downup", "arousal"), small.folder)
+        moved = sweep.plan(
+            small.source("arousal"), known, "downup", small.settings("downup", "arousal", job.fold), small.folder
+        )
         assert moved(job.fold, 0).folder != small.plan("downup", "arousal", 1)[0].folder
 
     def test_a_damaged_file_is_named(self, small, toys):

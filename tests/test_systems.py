@@ -5,14 +5,18 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from emotrace import systems
 from emotrace.errors import ConfigError, CorpusError
-from emotrace.systems import Choice, Range, Task, materials
+from emotrace.systems import Choice, Range, Task, blstm_discretised, materials
 
 QUICK = {
     "dilated": {"arguments": {"layers": 3, "width": 4}, "epochs": 2},
     "downup": {"arguments": {"layers": 2, "width": 4}, "epochs": 2},
+    "blstm_discretised": {"arguments": {"layers": 1, "width": 4}, "resolutions": (2, 3, 4, 5), "epochs": 2},
     "avec2016": {"window_s": 2.0, "search_step_frames": 2},
     "brady": {"atoms": 8, "window_s": 1.0, "epochs": 1},
     "le_provost": {"levels": 3, "context_s": 0.5, "width": 8, "delay_s": 0.4, "epochs": 3},
@@ -101,3 +105,19 @@ class TestMaterials:
         silent = replace(recordings[0], recording=replace(recordings[0].recording, audio=None))
         with pytest.raises(CorpusError, match="has no sound, which logmel needs; set front_end to given"):
             silent.features("logmel")
+
+
+class TestLevels:
+    """Where the discretised network puts its levels."""
+
+    def test_by_hand(self):
+        labels = np.array([0.0, 0.1, 0.2, 0.9, 1.0])
+        np.testing.assert_allclose(blstm_discretised.levels(labels, 2), [0.1, 0.95])
+
+    @given(labels=arrays(float, st.integers(1, 60), elements=st.floats(-1, 1)), cells=st.integers(1, 12))
+    def test_every_level_is_the_mean_of_the_labels_nearest_to_it(self, labels, cells):
+        levels = blstm_discretised.levels(labels, cells)
+        assert 1 <= len(levels) <= cells
+        cell = np.digitize(labels, (levels[1:] + levels[:-1]) / 2)
+        for number, level in enumerate(levels):
+            assert level == pytest.approx(labels[cell == number].mean(), abs=1e-9)

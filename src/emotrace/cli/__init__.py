@@ -24,6 +24,7 @@ COMMANDS = (
     "gold",
     "stitch",
     "train",
+    "search",
     "export",
     "evaluate",
     "reproduce",

@@ -60,7 +60,7 @@ def _curve(study: Study, target: str, plans: Mapping[int, list[Job]], failed: Ma
     }
     means = {n: float(np.mean(each)) for n, each in scores.items()}
     return {
-        "settings": study.settings(SYSTEM, target),
+        "settings": {fold.name: study.settings(SYSTEM, target, fold) for fold in study.design(target).folds},
         "ccc": list(scores.values()),
         "mean": list(means.values()),
         "sd": [float(np.std(each, ddof=1)) if len(each) > 1 else 0.0 for each in scores.values()],

@@ -18,6 +18,9 @@ from emotrace.trace import FRAME_S
 
 Stretch = tuple[int, int]
 
+PARTITIONS = "partitions"
+"""The one fold of a corpus that has partitions."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -95,7 +98,7 @@ def _partitions(root: Path, materials: Sequence[Material]) -> Design:
         if not parts[part]:
             raise CorpusError(f"{root}: no rated recording in the {part} partition; learning needs train and dev")
     counts = "/".join(str(len(ids)) for ids in parts.values())
-    fold = Fold("partitions", parts["train"], parts["dev"], parts["test"])
+    fold = Fold(PARTITIONS, parts["train"], parts["dev"], parts["test"])
     return Design((fold,), f"The corpus's partitions, train/dev/test {counts} recordings.")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from emotrace import corpora, provenance, systems
 from emotrace.errors import ConfigError, CorpusError
 from emotrace.experiments import folds, sweep
-from emotrace.experiments.folds import Design
+from emotrace.experiments.folds import PARTITIONS, Design, Fold
 from emotrace.experiments.sweep import Job, Source
 from emotrace.features import cache as kept
 from emotrace.output import write_atomically
@@ -36,7 +36,7 @@ class Study:
         root: where it lies.
         runs: folder of runs and features.
         results: folder of result files; each corpus has one in it.
-        configs: folder of tuned settings, ``LABEL/SYSTEM-TARGET.yaml``.
+        configs: folder of tuned settings, ``LABEL/SYSTEM-TARGET.yaml``; ``LABEL/FOLD/...`` where folds rotate.
         only: the systems to compare; all there are where it is empty.
         seeds: runs of a system that is seeded; None for the paper's number, five in tables and ten in figure 1.
         jobs: runs at once.
@@ -102,18 +102,20 @@ class Study:
         whole = folds.design(self.corpus, self.root, list(self.known(target).values()))
         return folds.smaller(whole, **QUICK_PARTS) if self.quick else whole
 
-    def settings(self, system: str, target: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def settings(
+        self, system: str, target: str, fold: Fold, values: Mapping[str, Any] | None = None, tuned: bool = True
+    ) -> dict[str, Any]:
         """What is laid over a system's defaults: given features where there is no sound, tuned settings, `values`."""
         known = {field.name for field in fields(systems.get(system).Settings)}
         silent = all(m.recording.audio is None for m in self.known(target).values())
         laid: dict[str, Any] = {"front_end": materials.GIVEN} if silent and "front_end" in known else {}
-        laid |= self.tuned(system, target) | dict(values or {})
+        laid |= (self.tuned(system, target, fold) if tuned else {}) | dict(values or {})
         if self.quick:
             laid |= getattr(systems.get(system), "QUICK", {})
             laid |= {"epochs": QUICK_EPOCHS} if "epochs" in known else {}
         return laid
 
-    def tuned(self, system: str, target: str) -> dict[str, Any]:
+    def tuned(self, system: str, target: str, fold: Fold) -> dict[str, Any]:
         """The settings that a search left, nothing where there was none.
 
         Raises:
@@ -121,7 +123,7 @@ class Study:
         """
         import yaml
 
-        path = self.tuned_file(system, target)
+        path = self.tuned_file(system, target, fold)
         if not path.exists():
             return {}
         try:
@@ -132,9 +134,10 @@ class Study:
             raise ConfigError(f"{path}: wants 'key: value' lines; delete it and run emotrace search again")
         return values
 
-    def tuned_file(self, system: str, target: str) -> Path:
-        """Where a search leaves its winner."""
-        return self.configs / self.label / f"{system}-{target}.yaml"
+    def tuned_file(self, system: str, target: str, fold: Fold) -> Path:
+        """Where a search leaves its winner; folds that rotate have one each."""
+        folder = self.configs / self.label
+        return (folder if fold.name == PARTITIONS else folder / fold.name) / f"{system}-{target}.yaml"
 
     def plan(
         self, system: str, target: str, seeds: int | None = None, values: Mapping[str, Any] | None = None
@@ -147,11 +150,13 @@ class Study:
             seeds: how many; those of the study, or of the paper's tables, where not given.
             values: laid over its tuned settings.
         """
-        settings = self.settings(system, target, values)
-        make = sweep.plan(self.source(target), self.known(target), system, settings, self.folder)
         wanted = seeds or self.seeds or SEEDS
         count = min(wanted, QUICK_SEEDS if self.quick else wanted) if systems.get(system).SEEDED else 1
-        return [make(fold, seed) for fold in self.design(target).folds for seed in range(count)]
+        source, known, jobs = self.source(target), self.known(target), []
+        for fold in self.design(target).folds:
+            make = sweep.plan(source, known, system, self.settings(system, target, fold, values), self.folder)
+            jobs += [make(fold, seed) for seed in range(count)]
+        return jobs
 
     @cached_property
     def failed(self) -> dict[Path, str]:
@@ -171,7 +176,7 @@ class Study:
     def write(self, name: str, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Leave a result file, ``LABEL/NAME.json``, that says what made it."""
         told = {
-            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT",
+            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{' --quick' * self.quick}",
             "corpus": self.corpus,
             "label": self.label,
             "quick": self.quick,

@@ -107,7 +107,7 @@ def plan(
 
     def job(fold: Fold, seed: int) -> Job:
         told = [source.corpus, source.target, system, complete, plain(asdict(fold)), _digest_of_golds(fold, known)]
-        folder = runs / f"{system}-{source.target}" / _digest(told) / f"{fold.name}-seed-{seed}"
+        folder = runs / f"{system}-{source.target}" / digest(told) / f"{fold.name}-seed-{seed}"
         return Job(source, system, seed, values, fold, folder.absolute())
 
     return job
@@ -219,7 +219,8 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _digest(told: Any) -> str:
+def digest(told: Any) -> str:
+    """What plain values are known by in names."""
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -119,8 +119,8 @@ def _row(study: Study, target: str, name: str, runs: Runs, design: Design) -> di
     row: dict[str, Any] = {
         "title": system.TITLE,
         "source": system.SOURCE,
-        "settings": study.settings(name, target),
-        "tuned": bool(study.tuned(name, target)),
+        "settings": {fold.name: study.settings(name, target, fold) for fold in design.folds},
+        "tuned": all(study.tuned_file(name, target, fold).exists() for fold in design.folds),
         "seeded": system.SEEDED,
         "runs": len(runs.seconds),
         "empty": runs.reason,

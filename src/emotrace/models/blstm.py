@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import rnn
 
-from emotrace.models.initialisation import glorot
+from emotrace.models import initialisation
 
 
 class Network(nn.Module):
@@ -35,8 +35,8 @@ class Network(nn.Module):
         self.recurrent = nn.LSTM(size, width, layers, batch_first=True, bidirectional=True, dropout=between)
         self.last_dropout = nn.Dropout(dropout)
         self.output = nn.Conv1d(2 * width, 1, 1)
-        glorot(self)
-        _start(self.recurrent)
+        initialisation.glorot(self)
+        initialisation.recurrent(self.recurrent)
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Trace of whole recordings, (batch, frames, size) to (batch, frames), the shorter ones filled with zeros."""
@@ -56,17 +56,3 @@ class Network(nn.Module):
 
     def reach(self) -> None:
         """Nothing bounds it: every frame depends on the whole recording."""
-
-
-def _start(recurrent: nn.LSTM) -> None:
-    for name, values in recurrent.named_parameters():
-        gates = values.data.chunk(4)
-        if "weight_ih" in name:
-            nn.init.xavier_uniform_(values)
-        elif "weight_hh" in name:
-            for gate in gates:
-                nn.init.orthogonal_(gate)
-        else:
-            nn.init.zeros_(values)
-            if "bias_ih" in name:
-                nn.init.ones_(gates[1])

@@ -1,4 +1,4 @@
-"""How the paper's networks start: Glorot (Xavier) uniform kernels, zero biases (the authors' later code)."""
+"""How networks start: Glorot (Xavier) uniform kernels, zero biases (the authors' later code)."""
 
 from torch import nn
 
@@ -10,3 +10,18 @@ def glorot(network: nn.Module) -> None:
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def recurrent(layers: nn.LSTM) -> None:
+    """Start LSTM layers as Keras does: Glorot input kernels, orthogonal recurrent ones, forget gates open by one."""
+    for name, values in layers.named_parameters():
+        gates = values.data.chunk(4)
+        if "weight_ih" in name:
+            nn.init.xavier_uniform_(values)
+        elif "weight_hh" in name:
+            for gate in gates:
+                nn.init.orthogonal_(gate)
+        else:
+            nn.init.zeros_(values)
+            if "bias_ih" in name:
+                nn.init.ones_(gates[1])

@@ -4,8 +4,8 @@ A convolution with a single filter of 2 to 2048 frames, tanh, and a linear layer
 filter is applied by FFT (:mod:`emotrace.models.convolution`); what is exported is the plain sum.
 
 Unstated in the source: where the filter lies about its frame (centred; of an even number of frames the longer half
-lies in the future, as Keras pads), Glorot initialisation with zero biases (the authors' later code draws from a normal
-distribution, without saying why).
+lies in the future, as Keras pads) and how it starts: from a normal distribution, as in the authors' later code, with
+Glorot's SD (theirs, the same for all lengths, drives the tanh of long filters to its ends), zero biases.
 """
 
 from typing import cast
@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from emotrace.models import convolution
-from emotrace.models.initialisation import glorot
 
 
 class Network(nn.Module):
@@ -37,7 +36,9 @@ class Network(nn.Module):
         self.filter_frames = filter_frames
         self.convolution = nn.Conv1d(size, 1, filter_frames)
         self.output = nn.Conv1d(1, 1, 1)
-        glorot(self)
+        for layer in (self.convolution, self.output):
+            nn.init.xavier_normal_(layer.weight)
+            nn.init.zeros_(cast(torch.Tensor, layer.bias))
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Trace of whole recordings, (batch, frames, size) to (batch, frames), the shorter ones filled with zeros."""

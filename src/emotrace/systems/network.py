@@ -1,13 +1,14 @@
 """What systems that are one network of :mod:`emotrace.models` share: settings, training, predicting."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emotrace import postprocessing
 from emotrace.annotation import lag
 from emotrace.features.normalisation import Normalisation
 from emotrace.systems import materials
@@ -16,6 +17,8 @@ from emotrace.trace import FRAME_S
 from emotrace.training import loop
 from emotrace.training.config import Config, Normalising
 from emotrace.training.dataset import Dataset, Example
+
+View = Callable[[Material], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -41,64 +44,80 @@ class Fitted:
     config: Config
     weights: loop.Tensors
     rule: Normalisation
+    view: View | None = None
 
     def __call__(self, material: Material) -> NDArray[np.float64]:
         """The (frames,) trace, made later by the lag that training took out, as AVEC 2016 does it."""
         network = loop.build(self.config)
         network.load_state_dict(self.weights)
-        example = _example(material, self.config, np.zeros(material.frames))
+        example = _example(material, self.config, self.view, np.zeros(material.frames))
         return lag.shift_forward(loop.predict(network, example.normalised(self.rule)), _lag_frames(self.config))
 
 
-def fit(network: str, task: Any, settings: Settings) -> Fitted:
+@dataclass(frozen=True)
+class Finished:
+    """What is predicted, and then done to it."""
+
+    predict: Fitted
+    finish: postprocessing.Chain | postprocessing.Gaussian
+
+    def __call__(self, material: Material) -> NDArray[np.float64]:
+        """The (frames,) trace."""
+        return self.finish(self.predict(material))
+
+
+def fit(network: str, task: Any, settings: Settings, view: View | None = None) -> Fitted:
     """Train a network of :mod:`emotrace.models` on a task.
 
     Args:
         network: its module's name.
         task: a :class:`emotrace.systems.Task`.
         settings: how.
+        view: what the network sees of a recording, (frames, size); by default its features by the front end.
 
     Raises:
         ModelError: the loss is not finite, or a checkpoint in the task's folder cannot be gone on from.
     """
-    config = _config(network, task, settings)
-    data = _dataset(task, config)
+    config = _config(network, task, settings, view)
+    data = _dataset(task, config, view)
     run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz", partial(_report, task))
-    return Fitted(config, run.best, data.rule)
+    return Fitted(config, run.best, data.rule, view)
+
+
+def finished(predict: Fitted, task: Any, rule: type[postprocessing.Chain] | type[postprocessing.Gaussian]) -> Finished:
+    """Post-processing fitted on a task's development recordings, after prediction."""
+    return Finished(predict, rule.fit([m.gold for m in task.dev], [predict(m) for m in task.dev]))
 
 
 def dataset(task: Any, settings: Settings) -> Dataset:
     """A task's recordings as networks are trained on them."""
-    return _dataset(task, _config("", task, settings))
+    return _dataset(task, _config("", task, settings, None), None)
 
 
-def _dataset(task: Any, config: Config) -> Dataset:
-    return Dataset(
-        [[_example(m, config)] for m in task.train],
-        [_example(m, config) for m in task.dev],
-        _rule(task.train, config),
-    )
+def _dataset(task: Any, config: Config, view: View | None) -> Dataset:
+    train, dev = ([_example(m, config, view) for m in part] for part in (task.train, task.dev))
+    rule = config.normalising().with_prior([example.statistics for example in train])
+    return Dataset([[example] for example in train], dev, rule)
 
 
 def _report(task: Any, epoch: Mapping[str, Any]) -> None:
     task.report(epoch["epoch"], epoch["dev_ccc"])
 
 
-def _config(network: str, task: Any, settings: Settings) -> Config:
-    size = materials.size(task.train, settings.front_end)
+def _config(network: str, task: Any, settings: Settings, view: View | None) -> Config:
+    size = view(task.train[0]).shape[1] if view else materials.size(task.train, settings.front_end)
     arguments = {"size": size, **settings.arguments}
-    return replace(Config(target=task.target, network=network), **{**vars(settings), "arguments": arguments})
+    # What a system knows beyond training a network is no part of a network's configuration.
+    told = {f.name: getattr(settings, f.name) for f in fields(Settings)}
+    return replace(Config(target=task.target, network=network), **{**told, "arguments": arguments})
 
 
-def _rule(train: Sequence[Material], config: Config) -> Normalisation:
-    return config.normalising().with_prior([_example(m, config).statistics for m in train])
-
-
-def _example(material: Material, config: Config, gold: NDArray[np.float64] | None = None) -> Example:
+def _example(material: Material, config: Config, view: View | None, gold: NDArray[np.float64] | None = None) -> Example:
     if gold is None:
         gold = lag.shift_back(material.gold, _lag_frames(config))
-    bins = materials.bins([material], config.front_end)
-    return Example(material.id, material.features(config.front_end), gold.astype(np.float32), bins)
+    values = view(material) if view else material.features(config.front_end)
+    bins = values.shape[1] if view else materials.bins([material], config.front_end)
+    return Example(material.id, values, gold.astype(np.float32), bins)
 
 
 def _lag_frames(config: Config) -> int:
