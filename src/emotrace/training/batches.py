@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def _draw(config: Config, variants: Sequence[Example], rng: np.random.Generator)
 def loss(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:
     """Mean loss of recordings of any lengths; frames that fill the shorter ones up count nowhere.
 
-    It is the network's own ``loss(answer, gold, rated)`` where it has one, else that of the CCC.
+    It is the network's own where it has one, else that of the CCC.
     """
     if not batch:
         return torch.zeros((), device=inputs.device)
@@ -103,8 +104,9 @@ def loss(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Te
 
 
 def own_loss(network: nn.Module) -> Any:
-    """What a network is trained on; the arguments are those of :func:`emotrace.training.losses.ccc_loss`."""
-    return getattr(network, "loss", ccc_loss)
+    """What a network is trained on, a function of answer, gold standard and mask (:mod:`emotrace.models`)."""
+    own: Any = getattr(network, "loss", None)
+    return partial(own, ccc_loss=ccc_loss) if own else ccc_loss
 
 
 def _traces(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:
