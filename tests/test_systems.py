@@ -113,6 +113,23 @@ def test_a_network_on_the_waveform_takes_nothing_else(task):
         systems.get("trigeorgis").fit(task, systems.settings("trigeorgis", {"front_end": "given"}))
 
 
+@pytest.mark.parametrize(
+    "name", ["blstm", "blstm_discretised", "cardinal", "he", "lru", "sercu", "sinc", "single_filter"]
+)
+def test_two_features_that_a_corpus_distributes_are_enough(name, task):
+    def silent(material):
+        values = np.random.default_rng(len(material.id)).normal(size=(material.frames, 2))
+        gold = np.where(np.arange(material.frames) < 250, material.gold, np.nan)
+        recording = replace(material.recording, audio=None, load_features=lambda: values)
+        return replace(material, recording=recording, gold=gold)
+
+    parts = {part: tuple(map(silent, getattr(task, part))) for part in ("train", "dev")}
+    settings = replace(quick(name), front_end="given", epochs=1)
+    trace = systems.get(name).fit(replace(task, **parts), settings)(parts["dev"][0])
+    assert np.isfinite(trace).all()
+    assert trace.shape == (300,)
+
+
 class TestFunctionals:
     """What He's network is told of windows of sound."""
 
