@@ -40,7 +40,7 @@ NETWORKS = [
     ("single_filter", {"filter_frames": 2}),
     ("single_filter", {"filter_frames": 33}),
     ("downup", {"layers": 3, "width": 8, "middle_kernel_frames": 5, "up_kernel_frames": 15}),
-    ("context_dnn", {"context_frames": 10}),
+    ("context_dnn", {"context_frames": 4, "step_frames": 3}),
     ("context_dnn", {"context_frames": 0, "layers": 1}),
     ("sercu", {"blocks": 3}),
     ("sercu", {"blocks": 2, "layers": 1, "kernel_frames": 5, "pooled_frames": 3}),

@@ -15,7 +15,8 @@ Settings = network.Settings
 SPACE = {
     "learning_rate": Range(3e-4, 1e-2, log=True),
     "l2": Range(1e-5, 1e-2, log=True),
-    "arguments.context_frames": Choice((12, 25, 50, 100)),
+    "arguments.context_frames": Choice((5, 10, 20)),
+    "arguments.step_frames": Choice((2, 5, 10)),
     "arguments.layers": Choice((2, 3, 4)),
     "arguments.width": Choice((32, 64, 128)),
     "arguments.dropout": Choice((0.0, 0.2, 0.5)),
