@@ -1,6 +1,8 @@
 import gc
 import inspect
+import pathlib
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +10,12 @@ from hypothesis import strategies as st
 
 from emotrace import models
 from emotrace.errors import ConfigError
-from emotrace.models import convolution
+from emotrace.features.normalisation import Normalisation
+from emotrace.models import convolution, lru, sercu, trigeorgis
+from emotrace.training import batched
+from emotrace.training.config import Config
+from emotrace.training.dataset import Dataset, Example
+from emotrace.training.losses import ccc_loss
 
 torch.set_num_threads(1)
 
@@ -33,13 +40,23 @@ NETWORKS = [
     ("single_filter", {"filter_frames": 2}),
     ("single_filter", {"filter_frames": 33}),
     ("downup", {"layers": 3, "width": 8, "middle_kernel_frames": 5, "up_kernel_frames": 15}),
+    ("context_dnn", {"context_frames": 4, "step_frames": 3}),
+    ("context_dnn", {"context_frames": 0, "layers": 1}),
+    ("sercu", {"blocks": 3}),
+    ("sercu", {"blocks": 2, "layers": 1, "kernel_frames": 5, "pooled_frames": 3}),
+    ("sinc", {"window_frames": 64}),
+    ("sinc", {"layers": 1, "kernel_frames": 3, "window_frames": 33, "delays": 2}),
 ]
 IDS = [f"{name} {' '.join(f'{key}={value}' for key, value in arguments.items())}" for name, arguments in NETWORKS]
 
 
+SMALL = {"trigeorgis": {"filters": 20, "width": 8}}
+"""Of networks that take long at the size of their source."""
+
+
 def build(name, seed=0, **arguments):
     torch.manual_seed(seed)
-    return models.get(name).Network(**{"size": SIZE, **arguments}).eval()
+    return models.get(name).Network(**{"size": SIZE, **SMALL.get(name, {}), **arguments}).eval()
 
 
 def features(frames, seed=0, batch=1):
@@ -75,7 +92,7 @@ def test_lists_networks_and_only_networks():
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ConfigError, match=r"'dilatd'.*dilated, downup, single_filter") as error:
+    with pytest.raises(ConfigError, match=r"'dilatd'.*dilated, downup, .*single_filter") as error:
         models.get("dilatd")
     assert "\n" not in str(error.value)
 
@@ -438,6 +455,170 @@ class TestTheDiscretisedNetwork:
         loss.backward()
         assert loss.item() == 0.0
         assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
+class TestTheNetworkOnTheWaveform:
+    def test_is_the_source_s(self):
+        network = models.get("trigeorgis").Network()
+        convolutions = 40 * (20 + 1) + 40 * (40 * 40 + 1)
+        recurrent = 4 * 256 * (4 * 320 + 256 + 2) + 4 * 256 * (256 + 256 + 2)
+        assert sum(p.numel() for p in network.parameters()) == convolutions + recurrent + 257
+
+    @pytest.mark.parametrize(("samples", "taps"), [(320, 40), (2, 40), (7, 3), (8, 1)])
+    def test_filters_by_transforms_are_the_sum(self, samples, taps):
+        torch.manual_seed(0)
+        layer, signal = torch.nn.Conv1d(4, 6, taps), torch.randn(5, 4, samples)
+        wanted = layer(torch.nn.functional.pad(signal, ((taps - 1) // 2, taps // 2)))
+        torch.testing.assert_close(trigeorgis._transformed(signal, layer), wanted, rtol=1e-4, atol=1e-5)
+
+    def test_a_frame_is_known_by_its_own_samples_and_the_memory(self):
+        network = build("trigeorgis", size=640)
+        inputs = torch.randn(1, 20, 640)
+        with torch.no_grad():
+            whole = network(inputs)
+            torch.testing.assert_close(network(inputs[:, :9]), whole[:, :9])
+            assert not torch.allclose(network(inputs[:, 3:])[:, :5], whole[:, 3:8])
+
+    def test_training_sees_some_segments_each_from_an_empty_memory(self):
+        network, inputs = build("trigeorgis", segment_frames=10, segments=2), features(47)
+        with torch.no_grad():
+            trace = network.train()(inputs)[0]
+            starts = [start for start in range(0, 47, 10) if not trace[start].isinf()]
+            assert len(starts) == 2
+            for start in starts:
+                stop = min(start + 10, 47)
+                alone = network.core(inputs[:, start:stop])[0]
+                torch.testing.assert_close(trace[start:stop], alone)
+            assert trace.isinf().sum() == 47 - sum(min(10, 47 - start) for start in starts)
+            draws = {tuple(network(inputs)[0].isinf().tolist()) for _ in range(20)}
+            assert len(draws) > 5
+
+    def test_segments_lie_within_recordings(self):
+        network = build("trigeorgis", segment_frames=10, segments=2).train()
+        with torch.no_grad():
+            traces = network(features(47, batch=3), torch.tensor([47, 5, 20]))
+        seen = ~traces.isinf()
+        assert (~seen[0]).any()
+        assert seen[1, :5].all()
+        assert seen[2, :20].all()
+        assert not seen[1, 10:].any()
+        assert not seen[2, 20:].any()
+
+    def test_loss_counts_what_was_seen(self):
+        network = build("trigeorgis", segment_frames=10, segments=1).train()
+        inputs, gold = features(30), torch.randn(1, 30)
+        trace = network(inputs)
+        seen = ~trace[0].isinf()
+        loss = network.loss(trace, gold, torch.ones(1, 30, dtype=torch.bool), ccc_loss)
+        torch.testing.assert_close(loss, ccc_loss(trace[:, seen], gold[:, seen]))
+        loss.backward()
+        assert all(p.grad.isfinite().all() for p in network.parameters())
+
+    def test_divergence_is_not_taken_for_unseen(self):
+        network, gold = build("trigeorgis", segment_frames=10).train(), torch.randn(1, 30)
+        loss = network.loss(network(torch.full((1, 30, SIZE), torch.nan)), gold, gold.isfinite(), ccc_loss)
+        assert loss.isnan()
+
+    def test_refuses_filters_that_cannot_be_pooled(self):
+        with pytest.raises(ValueError, match="not 15 of 10"):
+            build("trigeorgis", filters=15)
+
+
+class TestDensePrediction:
+    def network(self, **arguments):
+        network = build("sercu", blocks=2, layers=1, width=6, **arguments)
+        for norm in network.norms:
+            torch.nn.init.normal_(norm.gain)
+            torch.nn.init.normal_(norm.offset)
+        return network
+
+    def test_every_frame_is_what_a_network_that_pools_makes_of_it(self):
+        network, inputs = self.network(), features(80)
+        with torch.no_grad():
+            pooled = inputs.transpose(1, 2)
+            for layer, norm in zip(network.convolutions, network.norms, strict=True):
+                plain = torch.nn.functional.conv1d(pooled, layer.weight, padding=1)
+                pooled = torch.nn.functional.max_pool1d(torch.relu(norm(plain, None)), 2)
+            wanted = network.output(pooled)[0, 0]
+            # The two poolings begin at their frame and two frames' half before it.
+            torch.testing.assert_close(network(inputs)[0, 1::4][:-2], wanted[:-2])
+
+    def test_normalises_as_pytorch_does(self):
+        norm, theirs = sercu.FrameNorm(3), torch.nn.BatchNorm1d(3)
+        for seed in range(4):
+            signal = 2 + 3 * features(500, seed, batch=2).transpose(1, 2)
+            torch.testing.assert_close(norm(signal, None), theirs(signal), rtol=1e-4, atol=1e-4)
+        norm.eval()
+        theirs.eval()
+        torch.testing.assert_close(norm(signal, None), theirs(signal), rtol=1e-2, atol=1e-2)
+
+    def test_what_fills_recordings_up_is_not_normalised_by(self):
+        norm, signal = sercu.FrameNorm(3), features(50, batch=2).transpose(1, 2)
+        filled = torch.nn.functional.pad(signal, (0, 30), value=9.0)
+        wanted = norm(signal, None)
+        mean = norm.mean.clone()
+        norm.mean.zero_()
+        torch.testing.assert_close(norm(filled, torch.tensor([50, 50]))[..., :50], wanted)
+        torch.testing.assert_close(norm.mean, mean)
+
+    def test_moments_are_kept_with_the_weights(self):
+        network = self.network().train()
+        before = {key: value.clone() for key, value in network.state_dict().items()}
+        network(features(30))
+        changed = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
+        assert changed == {f"norms.{n}.{part}" for n in range(2) for part in ("mean", "variance")}
+
+
+class TestTheSincNetwork:
+    def test_moves_a_smooth_signal_by_its_delay(self):
+        network = build("sinc", delays=2, window_frames=256, sharpness=0.02).double()
+        zeros_frames = 0.02 * 128
+        with torch.no_grad():
+            network.delays.copy_(torch.tensor([10.0, 37.5]) / 128)
+            at = torch.arange(600.0).double()
+            bump = torch.exp(-(((at - 300) / 15) ** 2))
+            early, late = network._moved(bump.expand(1, 2, -1))[0] / zeros_frames
+        torch.testing.assert_close(early, torch.exp(-(((at - 310) / 15) ** 2)), rtol=0, atol=2e-2)
+        torch.testing.assert_close(late, torch.exp(-(((at - 337.5) / 15) ** 2)), rtol=0, atol=2e-2)
+
+    def test_gates_start_even_and_delays_late(self):
+        network, inputs = build("sinc"), features(40)
+        assert network.delays.min() > 0
+        assert network.delays.max() < 0.8
+        assert not network.gates.weight.any()
+        with torch.no_grad():
+            network.values.weight.zero_()
+            network.values.bias.fill_(10.0)
+            gated = network._gated(inputs, None)
+        torch.testing.assert_close(gated, torch.full((1, 16, 40), 1 / 16))
+
+
+class TestLinearRecurrence:
+    @given(frames=st.integers(1, 300), batch=st.integers(1, 3), states=st.integers(1, 4), seed=st.integers(0, 99))
+    @settings(max_examples=25)
+    def test_is_the_recurrence(self, frames, batch, states, seed):
+        torch.manual_seed(seed)
+        inputs = torch.randn(batch, frames, states, dtype=torch.cdouble)
+        log_step = torch.complex(-torch.rand(states).double() / 10, torch.rand(states).double())
+        state, wanted = torch.zeros(batch, states, dtype=torch.cdouble), []
+        for frame in range(frames):
+            state = torch.exp(log_step) * state + inputs[:, frame]
+            wanted.append(state)
+        torch.testing.assert_close(lru.scanned(inputs, log_step), torch.stack(wanted, dim=1))
+
+    def test_sees_the_whole_recording(self):
+        network, inputs = build("lru").double(), features(300).double().requires_grad_()
+        assert network.reach() is None
+        network(inputs)[0, 150].backward()
+        assert inputs.grad.abs().sum(dim=2).ne(0).all()
+
+
+@pytest.mark.parametrize("name", ["sercu", "trigeorgis"])
+def test_what_cannot_be_stacked_says_so(name):
+    config = Config(network=name, arguments={"size": SIZE, "filters": 20} if name == "trigeorgis" else {"size": SIZE})
+    data = Dataset([[Example("a", features(30)[0].numpy(), np.zeros(30, np.float32), SIZE)]], [], Normalisation())
+    with pytest.raises(ConfigError, match=f"network {name} cannot be trained with all seeds at once"):
+        batched.fit(config, {0: pathlib.Path("none/0.npz"), 1: pathlib.Path("none/1.npz")}, data)
 
 
 class TestChannelsLast:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from emotrace import systems
 from emotrace.errors import ConfigError, CorpusError
-from emotrace.systems import Choice, Range, Task, blstm_discretised, materials
+from emotrace.systems import Choice, Range, Task, blstm_discretised, he, materials
 
 QUICK = {
     "dilated": {"arguments": {"layers": 3, "width": 4}, "epochs": 2},
@@ -24,6 +24,12 @@ QUICK = {
     "ridge": {"windows_s": [0.2, 1.0, 2.0, 5.0]},
     "blstm": {"arguments": {"layers": 1, "width": 4}, "epochs": 2},
     "single_filter": {"arguments": {"filter_frames": 16}, "epochs": 2},
+    "trigeorgis": {"arguments": {"filters": 10, "width": 8, "layers": 1, "segments": 1}, "epochs": 2},
+    "cardinal": {"arguments": {"context_frames": 5, "width": 4}, "epochs": 2},
+    "sercu": {"arguments": {"blocks": 2, "layers": 1, "width": 4}, "epochs": 2},
+    "sinc": {"arguments": {"layers": 2, "width": 4, "delays": 4, "window_frames": 64}, "epochs": 2},
+    "lru": {"arguments": {"layers": 1, "width": 4, "states": 4}, "epochs": 2},
+    "he": {"arguments": {"layers": 1, "width": 4}, "features": 20, "epochs": 2},
 }
 """Settings that make a system small enough to be fitted in a test."""
 
@@ -105,6 +111,63 @@ class TestMaterials:
         silent = replace(recordings[0], recording=replace(recordings[0].recording, audio=None))
         with pytest.raises(CorpusError, match="has no sound, which logmel needs; set front_end to given"):
             silent.features("logmel")
+
+
+def test_a_network_on_the_waveform_takes_nothing_else(task):
+    with pytest.raises(ConfigError, match=r"front_end is given; .* nothing but waveform"):
+        systems.get("trigeorgis").fit(task, systems.settings("trigeorgis", {"front_end": "given"}))
+
+
+@pytest.mark.parametrize(
+    "name", ["blstm", "blstm_discretised", "cardinal", "he", "lru", "sercu", "sinc", "single_filter"]
+)
+def test_two_features_that_a_corpus_distributes_are_enough(name, task):
+    def silent(material):
+        values = np.random.default_rng(len(material.id)).normal(size=(material.frames, 2))
+        gold = np.where(np.arange(material.frames) < 250, material.gold, np.nan)
+        recording = replace(material.recording, audio=None, load_features=lambda: values)
+        return replace(material, recording=recording, gold=gold)
+
+    parts = {part: tuple(map(silent, getattr(task, part))) for part in ("train", "dev")}
+    settings = replace(quick(name), front_end="given", epochs=1)
+    trace = systems.get(name).fit(replace(task, **parts), settings)(parts["dev"][0])
+    assert np.isfinite(trace).all()
+    assert trace.shape == (300,)
+
+
+class TestFunctionals:
+    """What He's network is told of windows of sound."""
+
+    def test_by_hand(self):
+        ramp = np.arange(50.0)[:, None]
+        mean, sd, least, most, slope = (column[20] for column in he.functionals(ramp, 0.2).T)
+        assert (mean, least, most, slope) == (20.0, 18.0, 22.0, 1.0)
+        assert sd == pytest.approx(2**0.5)
+
+    def test_of_every_column_and_of_what_does_not_move(self):
+        values = np.column_stack([np.full(30, 7.0), np.random.default_rng(0).normal(size=30)])
+        found = he.functionals(values, 0.2)
+        assert found.shape == (30, 10)
+        np.testing.assert_allclose(found[:, ::2], np.tile([7.0, 0.0, 7.0, 7.0, 0.0], (30, 1)), atol=1e-7)
+
+    def test_those_that_go_with_the_gold_standard_are_selected(self, task):
+        view = he.select(task, systems.settings("he", {"features": 5}))
+        assert len(set(view.selected)) == 5
+        everything = he.Functionals(view.front_ends, view.window_s, None)
+
+        def strength(seen):
+            return np.abs(np.mean([he.correlations(seen(m), m.gold) for m in task.train], axis=0))
+
+        lag_free = he.select(task, systems.settings("he", {"features": 5, "lag_s": 0.0}))
+        assert sorted(strength(lag_free)) == pytest.approx(sorted(strength(everything))[-5:], abs=1e-5)
+
+    def test_correlations_leave_out_what_is_not_rated(self):
+        values = np.random.default_rng(0).normal(size=(40, 3))
+        gold = np.where(np.arange(40) < 30, values[:, 1], np.nan)
+        found = he.correlations(values, gold)
+        assert found[1] == pytest.approx(1.0)
+        assert found[0] == pytest.approx(np.corrcoef(values[:30, 0], gold[:30])[0, 1])
+        assert not he.correlations(np.zeros((40, 1)), gold).any()
 
 
 class TestLevels:

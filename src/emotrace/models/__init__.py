@@ -10,8 +10,9 @@ A network module defines ``Network``, a ``torch.nn.Module`` built from keyword a
 - ``reach() -> (before_frames, after_frames)``: how far into the past and the future any output frame sees, or None
   where nothing bounds it; such a network trains and predicts whole recordings and cannot be exported.
 
-A network that is trained on something else than the CCC of its trace also has ``loss(answer, gold, rated)``, and may
-answer (batch, frames, values) in training mode; ``gold`` and ``rated`` are (batch, frames).
+A network that is trained on something else than the CCC of its trace also has ``loss(answer, gold, rated, ccc_loss)``,
+and may answer (batch, frames, values) in training mode; ``gold`` and ``rated`` are (batch, frames), and ``ccc_loss``
+is what a network without a loss of its own is trained on, a function of trace, gold standard and mask.
 
 A network that can go on frame by frame also has ``ages()``, which earlier inputs its layers need for that, and its
 module a class ``Live`` (see :mod:`emotrace.models.dilated`), which is exported beside it.

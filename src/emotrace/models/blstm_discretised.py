@@ -12,6 +12,7 @@ of the language model, the mean under the probabilities; a frame between two lev
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class Network(blstm.Network):
         means = [part.softmax(dim=2) @ levels.to(part) for part, levels in self._by_resolution(logits, self.levels)]
         return torch.stack(means).mean(dim=0)
 
-    def loss(self, logits: torch.Tensor, gold: torch.Tensor, rated: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, gold: torch.Tensor, rated: torch.Tensor, ccc_loss: Any = None) -> torch.Tensor:
         """Cross entropy by cost, its mean over the rated frames, the resolutions and the recordings."""
         losses = []
         for (part, levels), costs in zip(self._by_resolution(logits, self.levels), self.costs, strict=True):

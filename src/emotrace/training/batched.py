@@ -182,7 +182,8 @@ class Stack:
         try:
             losses: torch.Tensor = vmap(loss, randomness="different")(self.weights)
         except RuntimeError as error:
-            if "atching rule" not in str(error):
+            # An operation without a rule, a choice by values, or numbers changed in place that are not stacked.
+            if "atching rule" not in str(error) and "vmap" not in str(error):
                 raise
             raise ConfigError(
                 f"network {self.config.network} cannot be trained with all seeds at once; train without --together"
@@ -214,6 +215,8 @@ class _Bound(nn.Module):
     def __init__(self, network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self._call = partial(functional_call, network, weights)
+        if hasattr(network, "loss"):
+            self.loss = network.loss
 
     def forward(self, *inputs: Any) -> torch.Tensor:
         """The network's own."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,12 +91,22 @@ def _draw(config: Config, variants: Sequence[Example], rng: np.random.Generator)
 
 
 def loss(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:
-    """Mean loss of recordings of any lengths; frames that fill the shorter ones up count nowhere."""
+    """Mean loss of recordings of any lengths; frames that fill the shorter ones up count nowhere.
+
+    It is the network's own where it has one, else that of the CCC.
+    """
     if not batch:
         return torch.zeros((), device=inputs.device)
     golds = rnn.pad_sequence([inputs.tensor(drawn.example.gold) for drawn in batch], batch_first=True)
     rated = rnn.pad_sequence([inputs.tensor(drawn.example.rated) for drawn in batch], batch_first=True)
-    return ccc_loss(_traces(network, batch, inputs), golds, rated)
+    mean: torch.Tensor = own_loss(network)(_traces(network, batch, inputs), golds, rated)
+    return mean
+
+
+def own_loss(network: nn.Module) -> Any:
+    """What a network is trained on, a function of answer, gold standard and mask (:mod:`emotrace.models`)."""
+    own: Any = getattr(network, "loss", None)
+    return partial(own, ccc_loss=ccc_loss) if own else ccc_loss
 
 
 def _traces(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:
