@@ -99,7 +99,7 @@ class TestMarkov:
         )
         predict = le_provost.fit(task(late(70, (1, 2, 5)), late(70, (3,)), tmp_path), chosen)
         shown = late(70, (4,))[0]
-        assert metrics.ccc_population(shown.gold, predict(shown)) > 0.7
+        assert metrics.ccc_population(shown.gold, predict(shown)) > 0.6
 
     def test_nobody_rated_anything(self, tmp_path):
         silent = (material(rng.normal(size=(50, 2)), np.full(50, np.nan)),)
