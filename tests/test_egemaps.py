@@ -78,6 +78,10 @@ def test_longer_windows_have_a_name_of_their_own(speech, rows):
     assert features.get("egemaps@4s").extract(speech)[100] == pytest.approx(rows[100])
 
 
+def test_every_window_has_one_name():
+    assert [egemaps.name(window_s) for window_s in (4.0, 6.0)] == ["egemaps", "egemaps@6s"]
+
+
 def test_a_sound_shorter_than_the_window_is_one_window(speech):
     short = egemaps.extract(speech[: 3 * RATE_HZ])
     assert short.shape == (75, 88)

@@ -86,6 +86,11 @@ def windowed(window_s: float) -> Windowed:
     return Windowed(window_s)
 
 
+def name(window_s: float) -> str:
+    """What the front end with such windows is called: one name each, since features are kept by it."""
+    return "egemaps" if window_s == WINDOW_S else f"egemaps@{window_s:g}s"
+
+
 extract = Windowed(WINDOW_S).extract
 Stream = Windowed(WINDOW_S).Stream
 

@@ -66,7 +66,7 @@ class Functionals:
     def __call__(self, material: Material) -> np.ndarray:
         """(frames, size)."""
         if self.front_end == "egemaps":
-            return material.features(f"egemaps@{self.window_s:g}s")
+            return material.features(egemaps.name(self.window_s))
         values = material.features(self.front_end)
         return values if values.shape[1] == egemaps.size else windows.statistics(values, [self.window_s])
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from emotrace.features import egemaps
 from emotrace.systems import Choice, Predict, Task, regression, windows
 from emotrace.systems.bottleneck import Bottleneck, Shape, train
 from emotrace.systems.materials import Material
@@ -64,7 +65,7 @@ class Represented:
 
     def __call__(self, material: Material) -> np.ndarray:
         """(frames, size)."""
-        functionals = material.features(f"egemaps@{self.window_s:g}s")
+        functionals = material.features(egemaps.name(self.window_s))
         reach_s = (CONTEXT_S - self.window_s) / 2
         beside = windows.stacked(functionals, [-reach_s, 0.0, reach_s] if reach_s > 0 else [0.0])
         units = self.bottleneck(material)
