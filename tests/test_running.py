@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -87,6 +89,43 @@ def test_stopping_early_ends_workers_and_lets_them_clean_up(tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         list(running.each(leaves_a_file_while_it_works, [str(tmp_path)] * 3, 2))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
+def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_running
+from emotrace import running
+if __name__ == "__main__":
+    list(running.each(test_running.leaves_a_file_while_it_works, [{str(marks)!r}] * 2, 2))
+"""
+    (tmp_path / "parent.py").write_text(script)
+    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"])
+    until(lambda: len(list(marks.iterdir())) == 2)
+    workers = [int(mark.name) for mark in marks.iterdir()]
+    parent.kill()
+    parent.wait()
+    until(lambda: not any(alive(pid) for pid in workers))
+
+
+def alive(pid):
+    """Whether a process is there and no zombie that nobody has waited for."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def until(true, seconds=120):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("jobs", "backend"), [(0, "processes"), (1, "threads")])

@@ -1,8 +1,6 @@
 """Runs leave records, a sweep that was stopped goes on, and nothing depends on how runs are spread."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -172,9 +170,9 @@ if __name__ == "__main__":
     s.run([job for name in s.names for job in s.plan(name, "arousal")])
 """
         (tmp_path / "sweeping.py").write_text(script)
-        process = subprocess.Popen([sys.executable, tmp_path / "sweeping.py"], start_new_session=True)
+        process = subprocess.Popen([sys.executable, tmp_path / "sweeping.py"])
         wait_for(lambda: len(kept(other.folder)) >= 1)
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
         done = {path: path.stat().st_mtime_ns for path in other.folder.rglob("record.json")}
         other.run([job for name in SYSTEMS for job in other.plan(name, "arousal")])

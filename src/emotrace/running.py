@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
@@ -16,6 +17,8 @@ from typing import Any, Generic, TypeVar
 from emotrace.errors import EmotraceError
 
 BACKENDS = ("processes", "ray")
+
+_LOOK_S = 0.5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -161,6 +164,14 @@ class _Worker:
 def _prepare_worker() -> None:
     # Unwinds the stack, so that no temporary file stays.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A worker whose parent was killed would go on with its item, beside whoever begins that anew."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
 
 
 @contextmanager
