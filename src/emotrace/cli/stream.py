@@ -24,7 +24,7 @@ _BLOCK_S = 0.04
 
 
 @click.command()
-@click.option("--model", default="downup", show_default=True, help="A shipped model, or a model's folder.")
+@click.option("--model", default="live", show_default=True, help="A shipped model, or a model's folder.")
 @click.option("--rate", default=16000, show_default=True, type=click.IntRange(1), metavar="HZ", help="Sample rate.")
 @click.option("--channels", default=1, show_default=True, type=click.IntRange(1), help="Interleaved; averaged.")
 @click.option(

@@ -19,7 +19,7 @@ from emotrace.features.normalisation import Running
 from emotrace.inference import model as saved
 from emotrace.trace import FRAME_S, Trace
 
-MODEL = saved.DEFAULT
+MODEL = "live"
 """What streams where nothing is named."""
 _FRAMES_A_RUN = 25
 

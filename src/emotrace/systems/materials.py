@@ -61,7 +61,9 @@ class Material:
             given = self.recording.load_features().astype(np.float32)
             return corpora.match_length(given, self.frames, f"{self.id}, distributed features")
         if self.recording.audio is None:
-            raise CorpusError(f"{self.id}: has no sound, which {front_end} needs; set front_end to {GIVEN}")
+            raise CorpusError(
+                f"{self.id}: has no sound, which {front_end} needs; systems with a front_end can have {GIVEN}"
+            )
         (entry,) = kept.entries(self.folder, front_end, [kept.Sound(self.recording.audio)])
         return entry.features
 
