@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from emotrace.features import mfcc, prosody
 from emotrace.systems import Choice, Predict, Range, Task, extra, regression, windows
+from emotrace.systems.bottleneck import unfinished
 from emotrace.systems.materials import Material
 
 TITLE = "Brady et al."
@@ -82,7 +83,8 @@ class Coded:
         """(frames, 2 * atoms)."""
         sparse_encode = extra.package("sklearn.decomposition").sparse_encode
         described = describe(material)[:: self.step_frames]
-        codes = sparse_encode(described, self.atoms, algorithm="lasso_cd", alpha=self.penalty, max_iter=100)
+        with unfinished():
+            codes = sparse_encode(described, self.atoms, algorithm="lasso_cd", alpha=self.penalty, max_iter=100)
         signed = np.concatenate([np.maximum(codes, 0.0), np.maximum(-codes, 0.0)], axis=1)
         pooled = windows.statistics(signed, [self.window_s / self.step_frames])[:, : signed.shape[1]]
         return _between(pooled, self.step_frames, material.frames)
