@@ -174,6 +174,13 @@ def test_the_command_line_is_there_before_the_heavy_packages():
     assert fresh(code) == []
 
 
+def test_predicting_imports_nothing_that_is_slow_to_import():
+    clip = SOURCE.parents[1] / "examples" / "demo.flac"
+    slow = {"scipy.signal", "scipy.stats", "matplotlib", "pandas", "sklearn", "joblib", "torch"}
+    code = f"import sys, emotrace; emotrace.predict({str(clip)!r}); print(*{slow} & set(sys.modules))"
+    assert fresh(code) == []
+
+
 def test_everything_that_predicts_does_without_torch():
     modules = [
         module_name(path) for path in FILES if path.relative_to(SOURCE).with_suffix("").parts[0] in WITHOUT_TORCH

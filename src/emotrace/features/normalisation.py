@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from emotrace.features.logmel import BINS, FLOOR, HOP_RATE_HZ, STACK, Floats
 
@@ -208,6 +207,8 @@ class Running:
 
     def _faded(self, by_frame: np.ndarray, start: np.ndarray) -> np.ndarray:
         """What has come up to each frame, (n, ...), faded; ``start`` is what came before the first."""
+        from scipy import signal  # takes longer to import than a clip to predict, which does without
+
         return signal.lfilter([1.0], [1.0, -self._fade], by_frame, axis=0, zi=self._fade * start[None])[0]
 
     def _learn(self, values: np.ndarray, steps: NDArray[np.intp]) -> None:
