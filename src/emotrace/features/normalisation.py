@@ -172,6 +172,10 @@ class Running:
     """
 
     def __init__(self, rule: Normalisation, rows_a_frame: int = STACK, bins: int = BINS) -> None:
+        # Takes longer to import than a clip to predict, which does without; and longer than a push may last.
+        from scipy.signal import lfilter
+
+        self._lfilter = lfilter
         self.rule, self.rows_a_frame = rule, rows_a_frame
         frame_s = rows_a_frame / HOP_RATE_HZ
         self._fade = float(np.exp(-frame_s / rule.memory_s)) if rule.memory_s else 1.0
@@ -207,9 +211,7 @@ class Running:
 
     def _faded(self, by_frame: np.ndarray, start: np.ndarray) -> np.ndarray:
         """What has come up to each frame, (n, ...), faded; ``start`` is what came before the first."""
-        from scipy import signal  # takes longer to import than a clip to predict, which does without
-
-        return signal.lfilter([1.0], [1.0, -self._fade], by_frame, axis=0, zi=self._fade * start[None])[0]
+        return self._lfilter([1.0], [1.0, -self._fade], by_frame, axis=0, zi=self._fade * start[None])[0]
 
     def _learn(self, values: np.ndarray, steps: NDArray[np.intp]) -> None:
         order = np.argsort(steps, axis=None, kind="stable")
