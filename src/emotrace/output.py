@@ -56,6 +56,16 @@ def write_atomically(
         raise EmotraceError(f"{path}: cannot be written ({reason}); check its folder and the free space") from None
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, over an old one, its folder made if absent.
+
+    Raises:
+        EmotraceError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda file: file.write(text), force=True)
+
+
 def _fill(path: Path, write: Callable[[IO[Any]], object], mode: str) -> None:
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with open(path, mode, **text) as file:  # type: ignore[call-overload]

@@ -21,7 +21,7 @@ from emotrace.annotation import Ratings, agreement, files, lag, resampling, spec
 from emotrace.annotation.lag import Lag
 from emotrace.corpora import stitched
 from emotrace.errors import CorpusError
-from emotrace.output import write_atomically
+from emotrace.output import write_text
 from emotrace.training import run
 
 COMMAND = "emotrace reproduce gold --root DATA"
@@ -42,12 +42,7 @@ def reproduce(root: Path, results: Path, say: Callable[[str], None]) -> None:
     for name, measure in (("green", green), ("studyforrest", studyforrest), ("stitched", stitched_tava)):
         say(f"{name}: measuring")
         result = {"command": COMMAND, "made_with": run.made_with(), **measure(root)}
-        _write(results / f"gold-{name}.json", json.dumps(_rounded(result), indent=1) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(text), force=True)
+        write_text(results / f"gold-{name}.json", json.dumps(_rounded(result), indent=1) + "\n")
 
 
 def green(root: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from emotrace.experiments.shipped import TARGETS, Folders
 from emotrace.features import logmel
 from emotrace.features.normalisation import Running
 from emotrace.inference import model, predictor
+from emotrace.output import write_text
 from emotrace.trace import FRAME_S
 from emotrace.training import config as configuration
 from emotrace.training import export, run
@@ -51,7 +52,7 @@ def reproduce(folders: Folders, jobs: int, say: Callable[[str], None]) -> None:
     refits = [settings(target, CHOSEN_S, corpus) for target in TARGETS]
     note = {"summary": shipped.SUMMARY, "licence": shipped.LICENCE, "command": COMMAND, "scores": result}
     shipped.ship(NAME, split, chosen, refits, folders, note, card(result), jobs)
-    shipped.write(folders.results / f"{NAME}.json", json.dumps({"network": "dilated", **result}, indent=1) + "\n")
+    write_text(folders.results / f"{NAME}.json", json.dumps({"network": "dilated", **result}, indent=1) + "\n")
 
 
 def settings(target: str, look_ahead_s: float | None, corpus: Path) -> Config:

@@ -8,7 +8,7 @@ from typing import Any
 from emotrace import plots, report
 from emotrace.experiments import drawing, figure1, figure4, figure5, paper_tables, table, timing
 from emotrace.experiments.study import Study
-from emotrace.output import write_atomically
+from emotrace.output import write_text
 
 TITLES = {
     "table1": "Table 1: arousal",
@@ -60,8 +60,7 @@ def reproduce_all(study: Study, green: Path | None = None) -> tuple[dict[str, Re
     study.run(jobs + [job for plans in figure1.plans(study).values() for jobs in plans.values() for job in jobs])
     results = {name: reproduce(study, name, green) for name in names}
     path = study.results / study.label / "report.html"
-    html = page(study, results)
-    write_atomically(path, lambda file: file.write(html), force=True)
+    write_text(path, page(study, results))
     return results, path
 
 

@@ -26,7 +26,7 @@ from emotrace.experiments import sweep
 from emotrace.experiments.folds import PARTITIONS, Fold
 from emotrace.experiments.study import Study
 from emotrace.experiments.sweep import Source, plain
-from emotrace.output import write_atomically
+from emotrace.output import write_text
 from emotrace.systems import Choice, Range, Task
 
 TRIALS = 20
@@ -254,8 +254,7 @@ def _write(search: Search, winner: Winner) -> None:
     ]
     tuned = {key: value for key, value in winner.settings.items() if key in systems.get(search.system).SPACE}
     text = "".join(f"# {line}\n" for line in head) + yaml.safe_dump(plain(tuned), sort_keys=False)
-    search.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(search.out, lambda file: file.write(text), force=True)
+    write_text(search.out, text)
 
 
 def _storage(url: str) -> optuna.storages.RDBStorage:

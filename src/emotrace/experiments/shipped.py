@@ -22,7 +22,7 @@ from emotrace.corpora import stitched
 from emotrace.errors import CorpusError
 from emotrace.evaluation import Utterance
 from emotrace.inference import model, predictor
-from emotrace.output import write_atomically
+from emotrace.output import write_text
 from emotrace.trace import FRAME_S
 from emotrace.training import augmentation, export, run
 from emotrace.training import config as configuration
@@ -61,7 +61,7 @@ def reproduce(folders: Folders, jobs: int, say: Callable[[str], None]) -> None:
         result = _measured(path, runs)
         if result is None:
             result = {"network": network, **measure(split, corpus, folders.data, runs)}
-            write(path, json.dumps(result, indent=1) + "\n")
+            write_text(path, json.dumps(result, indent=1) + "\n")
         say(f"{network}: training on all speakers")
         configs = [settings(network, target, corpus) for target in TARGETS]
         note = {"summary": SUMMARY, "licence": LICENCE, "command": COMMAND, "scores": result}
@@ -136,13 +136,7 @@ def ship(
         run.train(replace(config, fit_all=True, stop_after=round(float(np.mean(best)))), refits[-1], jobs)
     calibration = {target.name: (target.gain, target.offset) for target in split.targets}
     export.export(refits, folders.weights / name, name, note, calibration, jobs, force=True)
-    write(folders.weights / name / "CARD.md", card)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a text file, over an old one, its folder made if absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(text), force=True)
+    write_text(folders.weights / name / "CARD.md", card)
 
 
 Members = Callable[[np.ndarray, model.Model], np.ndarray]

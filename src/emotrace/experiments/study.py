@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from emotrace import corpora, provenance, systems
+from emotrace import corpora, systems
 from emotrace.errors import ConfigError, CorpusError
 from emotrace.experiments import folds, sweep
 from emotrace.experiments.folds import PARTITIONS, Design, Fold
 from emotrace.experiments.sweep import Job, Source
 from emotrace.features import cache as kept
-from emotrace.output import write_atomically
+from emotrace.output import write_text
 from emotrace.systems import Material, materials
+from emotrace.training.run import made_with
 
 TARGETS = ("arousal", "valence")
 SEEDS = 5
@@ -180,13 +181,11 @@ class Study:
             "corpus": self.corpus,
             "label": self.label,
             "quick": self.quick,
-            "made_with": provenance.made_with("torch", "numpy", "scipy"),
+            "made_with": made_with(),
             **result,
         }
         path = self.results / self.label / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(rounded(told), indent=1) + "\n"
-        write_atomically(path, lambda file: file.write(text), force=True)
+        write_text(path, json.dumps(rounded(told), indent=1) + "\n")
         return told
 
 

@@ -23,11 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotrace import evaluation, provenance, running, systems
+from emotrace import evaluation, running, systems
 from emotrace.errors import CorpusError, EmotraceError, ModelError
 from emotrace.experiments.folds import Fold
-from emotrace.output import write_atomically
+from emotrace.output import write_atomically, write_text
 from emotrace.systems import Material, Predict, Task, materials
+from emotrace.training.run import made_with
 
 ATTEMPTS = 3
 """How often a run is begun whose process is killed on the way."""
@@ -197,10 +198,9 @@ def _write_record(job: Job, told: Mapping[str, Any]) -> None:
         "fold": job.fold.name,
         "seed": job.seed,
         **told,
-        "made_with": provenance.made_with("torch", "numpy", "scipy"),
+        "made_with": made_with(),
     }
-    text = json.dumps(record, indent=1)
-    write_atomically(job.folder / "record.json", lambda file: file.write(text), force=True)
+    write_text(job.folder / "record.json", json.dumps(record, indent=1))
 
 
 @lru_cache(maxsize=4)

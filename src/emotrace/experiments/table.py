@@ -20,7 +20,7 @@ from emotrace.experiments import significance
 from emotrace.experiments.folds import Design
 from emotrace.experiments.study import Study
 from emotrace.experiments.sweep import Job
-from emotrace.output import write_atomically
+from emotrace.output import write_text
 from emotrace.systems import Material
 
 NUMBERS = {"arousal": "table1", "valence": "table2"}
@@ -179,7 +179,5 @@ def _times_scored(study: Study, target: str, complete: Mapping[str, Runs], plans
     own = seen.setdefault(f"{target}, quick" if study.quick else target, [])
     if digest not in own:
         own.append(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(seen, indent=1)
-        write_atomically(path, lambda file: file.write(text), force=True)
+        write_text(path, json.dumps(seen, indent=1))
     return len(own)

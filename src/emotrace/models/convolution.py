@@ -59,10 +59,14 @@ def filtered(features: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
     return correlated.flatten(1)[:, :frames]
 
 
+def sides(length: int) -> tuple[int, int]:
+    """Frames before and after the one a filter is centred on; the longer half of an even one lies in the future."""
+    return (length - 1) // 2, length // 2
+
+
 def directly(features: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
     """The same by a sum over the taps, whatever their number: what can be exported."""
-    length = taps.shape[1]
-    padded = functional.pad(features.transpose(1, 2), ((length - 1) // 2, length // 2))
+    padded = functional.pad(features.transpose(1, 2), sides(taps.shape[1]))
     return functional.conv1d(padded, taps[None]).squeeze(1)
 
 
@@ -85,7 +89,7 @@ def _spectra(features: torch.Tensor, length: int, points: int) -> torch.Tensor:
 
 
 def _transformed(features: torch.Tensor, length: int, points: int) -> torch.Tensor:
-    before, frames, step = (length - 1) // 2, features.shape[1], points - length + 1
+    before, frames, step = sides(length)[0], features.shape[1], points - length + 1
     blocks = -(-frames // step)
     after = blocks * step + length - 1 - before - frames
     padded = functional.pad(features.transpose(1, 2), (before, after)).contiguous()

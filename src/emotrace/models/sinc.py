@@ -19,7 +19,7 @@ from scipy import fft
 from torch import nn
 from torch.nn import functional
 
-from emotrace.models.convolution import convolved, silenced
+from emotrace.models.convolution import convolved, sides, silenced
 from emotrace.models.initialisation import glorot
 
 
@@ -74,37 +74,34 @@ class Network(nn.Module):
 
     def core(self, features: torch.Tensor) -> torch.Tensor:
         """The same as ``forward``, to rounding, without transforms."""
-        gated = functional.pad(self._gated(features, None), self._sides(self.window_frames))
+        gated = functional.pad(self._gated(features, None), sides(self.window_frames))
         return self._summed(functional.conv1d(gated, self.sincs()[:, None], groups=len(self.delays)))
 
     def sincs(self) -> torch.Tensor:
         """(delays, window_frames) taps, the earliest frame first."""
-        before, after = self._sides(self.window_frames)
+        before, after = sides(self.window_frames)
         ages = torch.arange(before, -after - 1, -1, device=self.delays.device, dtype=self.delays.dtype)
         return torch.sinc((ages / (self.window_frames / 2) - self.delays[:, None]) / self.sharpness)
 
     def reach(self) -> tuple[int, int]:
         """Frames seen before and after a frame."""
-        kernel, window = self._sides(self.kernel_frames), self._sides(self.window_frames)
+        kernel, window = sides(self.kernel_frames), sides(self.window_frames)
         deep = len(self.convolutions) + 1
         return deep * kernel[0] + window[0], deep * kernel[1] + window[1]
 
-    def _sides(self, length: int) -> tuple[int, int]:
-        return (length - 1) // 2, length // 2
-
     def _gated(self, features: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
         """What each delay moves, (batch, delays, frames)."""
-        hidden, sides = features.transpose(1, 2), self._sides(self.kernel_frames)
+        hidden, beside = features.transpose(1, 2), sides(self.kernel_frames)
         for layer in self.convolutions:
-            hidden = self.dropout(torch.tanh(convolved(layer, functional.pad(hidden, sides))))
+            hidden = self.dropout(torch.tanh(convolved(layer, functional.pad(hidden, beside))))
             hidden = silenced(hidden, lengths)
-        seen = functional.pad(hidden, sides)
+        seen = functional.pad(hidden, beside)
         products = torch.tanh(convolved(self.values, seen)) * convolved(self.gates, seen).softmax(dim=1)
         return silenced(products, lengths)
 
     def _moved(self, signal: torch.Tensor) -> torch.Tensor:
         """Each channel by its delay."""
-        before, _ = self._sides(self.window_frames)
+        before, _ = sides(self.window_frames)
         frames = signal.shape[2]
         points = fft.next_fast_len(frames + self.window_frames - 1, real=True)
         spectra = torch.fft.rfft(functional.pad(signal, (before, 0)), n=points)

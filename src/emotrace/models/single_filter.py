@@ -50,7 +50,7 @@ class Network(nn.Module):
 
     def reach(self) -> tuple[int, int]:
         """Frames seen before and after a frame."""
-        return (self.filter_frames - 1) // 2, self.filter_frames // 2
+        return convolution.sides(self.filter_frames)
 
     def _answer(self, filtered: torch.Tensor) -> torch.Tensor:
         hidden = torch.tanh(filtered + cast(torch.Tensor, self.convolution.bias))

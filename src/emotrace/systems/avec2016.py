@@ -21,8 +21,6 @@ TITLE = "AVEC 2016 SVR"
 SOURCE = "Valstar et al. 2016, audio baseline"
 SEEDED = False
 
-_CHOSEN_WINDOW_S = {"arousal": 4.0, "valence": 6.0}
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -79,7 +77,7 @@ def fit(task: Task, settings: Settings) -> Predict:
         CorpusError: the corpus lacks what the front end needs, or ratings.
     """
     delays_s = regression.DELAYS_S if settings.search else [regression.delay_s(task.target, settings.delay_s)]
-    lengths_s = egemaps.WINDOWS_S if settings.search else [settings.window_s or _CHOSEN_WINDOW_S.get(task.target, 4.0)]
+    lengths_s = egemaps.WINDOWS_S if settings.search else [regression.window_s(task.target, settings.window_s)]
     represents = [Functionals(settings.front_end, window_s) for window_s in lengths_s]
     return regression.fit_svr(
         task, represents, delays_s, epsilon=settings.epsilon, search_step_frames=settings.search_step_frames

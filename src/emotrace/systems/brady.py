@@ -97,9 +97,10 @@ def fit(task: Task, settings: Settings) -> Predict:
         ConfigError: scikit-learn is not installed.
         CorpusError: a recording has no sound, or none is rated.
     """
-    source_window_s = 6.0 if task.target == "valence" else 4.0
     atoms = _dictionary(task, settings)
-    represent = Coded(atoms, settings.penalty, settings.window_s or source_window_s, settings.step_frames)
+    represent = Coded(
+        atoms, settings.penalty, regression.window_s(task.target, settings.window_s), settings.step_frames
+    )
     delay_s = regression.delay_s(task.target, settings.delay_s)
     return regression.fit_svr(task, [represent], [delay_s], epsilon=settings.epsilon, step_frames=settings.step_frames)
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from emotrace import postprocessing
 from emotrace.annotation import lag
-from emotrace.systems import Choice, Range, Task, materials, network
+from emotrace.systems import Choice, Range, Task, materials, network, windows
 from emotrace.systems.materials import Material
 from emotrace.trace import FRAME_S
 
@@ -72,13 +72,11 @@ class Functionals:
         """(frames, features), of zero mean and unit SD over the recording."""
         found = functionals(self._descriptors(material), self.window_s)
         found = found if self.selected is None else found[:, self.selected]
-        sd = found.std(axis=0)
-        moves = sd > 1e-6 * np.maximum(np.abs(found).max(axis=0), 1e-6)
-        return np.where(moves, (found - found.mean(axis=0)) / np.where(moves, sd, 1.0), 0.0).astype(np.float32)
+        return windows.normalised(found).astype(np.float32)
 
     def _descriptors(self, material: Material) -> Floats:
         """Means of a frame's rows, and how they change from frame to frame."""
-        parts = [_frame_means(material, front_end) for front_end in self.front_ends]
+        parts = [materials.frame_means(material, front_end) for front_end in self.front_ends]
         values = np.concatenate(parts, axis=1)
         changes = np.gradient(values, axis=0) if len(values) > 1 else np.zeros_like(values)
         return np.concatenate([values, changes], axis=1)
@@ -141,8 +139,3 @@ def correlations(values: ArrayLike, gold: ArrayLike) -> Floats:
     table, trace = table - table.mean(axis=0), trace - trace.mean()
     scale = np.sqrt(np.square(table).sum(axis=0) * np.square(trace).sum())
     return np.where(scale > 0, trace @ table / np.where(scale > 0, scale, 1.0), 0.0)
-
-
-def _frame_means(material: Material, front_end: str) -> Floats:
-    values = np.asarray(material.features(front_end), dtype=np.float64)
-    return values.reshape(len(values), -1, materials.bins([material], front_end)).mean(axis=1)

@@ -204,8 +204,7 @@ def _network(task: Task, courses: Sequence[NDArray[np.intp]], settings: Settings
 
 def _inputs(material: Material, settings: Settings) -> NDArray[np.float32]:
     """(frames, 9 * bins): means of the features at nine places around every frame, normalised over the recording."""
-    values = np.asarray(material.features(settings.front_end), np.float64)
-    rows = values.reshape(len(values), -1, materials.bins([material], settings.front_end)).mean(axis=1)
+    rows = materials.frame_means(material, settings.front_end)
     step_s = settings.context_s / (_CONTEXT_FRAMES - 1)
     means = windows.statistics(windows.normalised(rows), [step_s])[:, : rows.shape[1]]
     places = [step_s * (place - _CONTEXT_FRAMES // 2) for place in range(_CONTEXT_FRAMES)]

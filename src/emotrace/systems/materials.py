@@ -105,6 +105,12 @@ def bins(materials: Sequence[Material], front_end: str) -> int:
     return size(materials, GIVEN) if front_end == GIVEN else int(features.get(front_end).bins)
 
 
+def frame_means(material: Material, front_end: str) -> NDArray[np.float64]:
+    """(frames, bins): the mean of each frame's rows."""
+    values = np.asarray(material.features(front_end), dtype=np.float64)
+    return values.reshape(len(values), -1, bins([material], front_end)).mean(axis=1)
+
+
 def _material(recording: Recording, target: str, folder: Path) -> Material | None:
     gold = recording.known_gold(target, _frames(recording, folder))
     if gold is None:

@@ -27,7 +27,6 @@ SEEDED = True
 
 CONTEXT_S = 8.0
 _WINDOWS_S = (1.0, 2.0, 4.0, 8.0)
-_CHOSEN_WINDOW_S = {"arousal": 4.0, "valence": 6.0}
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def fit(task: Task, settings: Settings) -> Predict:
         ConfigError: openSMILE is not installed, or a window has no frame in its middle.
         CorpusError: a recording has no sound, or none is rated.
     """
-    window_s = settings.window_s or _CHOSEN_WINDOW_S.get(task.target, 4.0)
+    window_s = regression.window_s(task.target, settings.window_s)
     bottleneck = train(task.train, settings.bottleneck, task.seed)
     represent = Represented(bottleneck, window_s, settings.context)
     return regression.fit_ridge(task, [represent], regression.delays_between(*settings.delays_s))

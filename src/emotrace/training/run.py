@@ -15,7 +15,7 @@ import torch
 
 from emotrace import features, provenance
 from emotrace.errors import ConfigError, ModelError
-from emotrace.output import write_atomically
+from emotrace.output import write_text
 from emotrace.training import batched, loop, parallel
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset, prepare
@@ -120,9 +120,7 @@ def _complete(config: Config) -> Config:
 def _claim(out: Path, config: Config) -> None:
     import yaml
 
-    text = yaml.safe_dump(_plain(config.as_dict()), sort_keys=False)
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "config.yaml", lambda file: file.write(text), force=True)
+    write_text(out / "config.yaml", yaml.safe_dump(_plain(config.as_dict()), sort_keys=False))
 
 
 def _plain(value: Any) -> Any:
@@ -175,8 +173,7 @@ def _record(job: Job, seed: int, run: loop.Run) -> None:
         "made_with": job.made_with,
         "history": run.history,
     }
-    text = json.dumps(record, indent=1)
-    write_atomically(_folder(job.out, seed) / "record.json", lambda file: file.write(text), force=True)
+    write_text(_folder(job.out, seed) / "record.json", json.dumps(record, indent=1))
 
 
 def made_with() -> dict[str, str | None]:
