@@ -76,7 +76,11 @@ def opened(browser, url, **settings):
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url, timeout=PATIENT_MS)
-    yield page
+    try:
+        yield page
+    except BaseException:
+        print("the page said:", page.evaluate("document.body.innerText"))
+        raise
     context.close()
     own = url.split("/")[2]
     assert [each for each in asked if not re.match(rf"(blob:|data:|file:|(http|ws)://{re.escape(own)}/)", each)] == []
@@ -210,6 +214,13 @@ def test_what_cannot_be_done_is_said(page, clip, tmp_path):
     page.get_by_role("button", name="Dismiss text.wav").click()
     page.get_by_role("button", name="Dismiss large.wav").click()
     assert page.locator(".waiting li").count() == 0
+
+
+def test_a_recording_may_come_before_the_list_of_models(page, clip):
+    page.route("**/v1/about", lambda route: None)
+    page.reload()
+    give(page, clip)
+    page.wait_for_selector(".course .main-svg")
 
 
 def test_several_recordings_stand_side_by_side(page, clip, tmp_path):

@@ -39,19 +39,21 @@
 
   /* Post a recording; wait where the server has no room. */
   async function post(file, query, tell = () => {}) {
+    // No model can be chosen before the server has named them; it takes its default then.
+    const told = Object.entries(query).filter(([, value]) => value);
     for (;;) {
       let answer;
       try {
         const form = new FormData();
         form.append("file", file, file.name);
-        answer = await fetch(`/v1/trace?${new URLSearchParams(query)}`, { method: "POST", body: form });
+        answer = await fetch(`/v1/trace?${new URLSearchParams(told)}`, { method: "POST", body: form });
       } catch {
         awaitServer();
         throw new Away("the server does not answer");
       }
       if (answer.ok) return answer;
-      const told = await answer.json().catch(() => ({ detail: `the server answered ${answer.status}` }));
-      if (answer.status !== 429) throw new Error(told.detail);
+      const refusal = await answer.json().catch(() => ({ detail: `the server answered ${answer.status}` }));
+      if (answer.status !== 429) throw new Error(refusal.detail);
       tell("The server is busy; waiting for room …");
       await pause(1000 * Number(answer.headers.get("Retry-After") || 2));
     }
