@@ -23,6 +23,11 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Trained(Settings):
+    epochs: int = 50
+
+
+@dataclass(frozen=True)
 class Best(Settings):
     offset: float = 0.0
 
@@ -121,6 +126,16 @@ class TestSearch:
         winner = only(search.search(tuned, 15, targets=["arousal"]))
         assert winner.pruned > 0
         assert winner.dev_ccc > winner.defaults_ccc
+
+    def test_trials_may_be_shorter_than_runs(self, tuned, toy):
+        seen = set()
+        toy.Settings = Trained
+        toy.fit = lambda task, settings: (seen.add(settings.epochs), telling(task, settings))[1]
+        search.search(tuned, 3, targets=["arousal"], epochs=7)
+        assert seen == {7}
+        text = (tuned.configs / "stitched" / "toy-arousal.yaml").read_text()
+        assert "3 trials of at most 7 epochs" in text
+        assert "epochs" not in yaml.safe_load(text)
 
     def test_bad_draws_are_counted_and_do_not_end_it(self, tuned, toy):
         def delicate(task, settings):

@@ -15,6 +15,7 @@ from emotrace.cli.failing import plain_warnings
 @click.option("--systems", default="", metavar="A,B", help="Only these; all there are by default.")
 @click.option("--target", multiple=True, help="Only this one; may be repeated.")
 @click.option("--trials", default=20, show_default=True, type=click.IntRange(1), help="Budget of each search.")
+@click.option("--epochs", type=click.IntRange(1), help="Most that a trial trains; as many as a run by default.")
 @click.option("--storage", metavar="URL", help="A database that Optuna takes; SQLite beside the runs by default.")
 @click.option("--quick", is_flag=True, help="Few recordings, two epochs: shows that all runs; no result.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Searches at once, a core each.")
@@ -28,6 +29,7 @@ def search(
     root: Path,
     systems: str,
     trials: int,
+    epochs: int | None,
     storage: str | None,
     quick: bool,
     jobs: int,
@@ -47,7 +49,7 @@ def search(
     folder = configs or (runs / "quick-configs" if quick else study.CONFIGS)
     given = study.Study(corpus, root, runs, runs, folder, only, jobs=jobs, backend=backend, quick=quick)
     with plain_warnings():
-        found, failed = searching.search(given, trials, storage, target)
+        found, failed = searching.search(given, trials, storage, target, epochs)
     for name, winner in found.items():
         if winner.unsuited:
             click.echo(f"{name}: not searched, {winner.unsuited}")

@@ -3,9 +3,9 @@
 Trial 0 is the system's own settings, so that a winner is never worse than they are; the others are drawn by a
 tree-structured Parzen estimator (Bergstra et al. 2011), seeded by the trial's number: a search that was killed and goes
 on draws what it would have drawn. A trial is one run with seed 0, and its score the CCC of the concatenated development
-recordings. A network that is below the median of earlier trials after as many epochs is stopped. Nothing of the test
-part is predicted or scored. Where folds rotate, each has a search of its own: what one fold has for development is
-another's test.
+recordings. Trials may train fewer epochs than runs do, trial 0 as few as all others. A network that is below the median
+of earlier trials after as many epochs is stopped. Nothing of the test part is predicted or scored. Where folds rotate,
+each has a search of its own: what one fold has for development is another's test.
 """
 
 import json
@@ -47,6 +47,7 @@ class Search:
         values: what is laid over its defaults before anything is tuned.
         fold: what is learned from and chosen on.
         trials: budget, the system's own settings included.
+        epochs: the most that a trial trains a network; None for as many as a run does.
         storage: URL of a database.
         name: of the study in it.
         out: file for the winner.
@@ -57,6 +58,7 @@ class Search:
     values: Mapping[str, Any]
     fold: Fold
     trials: int
+    epochs: int | None
     storage: str
     name: str
     out: Path
@@ -90,7 +92,11 @@ class Winner:
 
 
 def search(
-    study: Study, trials: int = TRIALS, storage: str | None = None, targets: Sequence[str] | None = None
+    study: Study,
+    trials: int = TRIALS,
+    storage: str | None = None,
+    targets: Sequence[str] | None = None,
+    epochs: int | None = None,
 ) -> tuple[dict[str, Winner], dict[str, str]]:
     """Search every system of a study on every target, and write each winner where commands look for it.
 
@@ -99,6 +105,7 @@ def search(
         trials: budget of each search.
         storage: database URL that Optuna takes; a SQLite file beside the runs by default.
         targets: those that are searched; all that the corpus rates by default.
+        epochs: the most that a trial trains a network; as many as a run does by default.
 
     Returns:
         The winners and what went wrong, by "system, target", and fold where folds rotate.
@@ -110,7 +117,7 @@ def search(
     url = storage or f"sqlite:///{study.folder / 'search.db'}"
     _reach(url)
     searches = [
-        _planned(study, name, target, fold, trials, url)
+        _planned(study, name, target, fold, (trials, epochs), url)
         for target in targets or study.targets
         for name in study.names
         for fold in study.design(target).folds
@@ -149,13 +156,17 @@ def run(search: Search) -> Winner:
     return winner
 
 
-def _planned(study: Study, name: str, target: str, fold: Fold, trials: int, url: str) -> Search:
+def _planned(study: Study, name: str, target: str, fold: Fold, budget: tuple[int, int | None], url: str) -> Search:
+    trials, epochs = budget
     values = study.settings(name, target, fold, tuned=False)
+    own_epochs = getattr(systems.settings(name, values), "epochs", 0)
+    if epochs and own_epochs > epochs:
+        values |= {"epochs": epochs}
     complete = plain(asdict(systems.settings(name, values)))
     told = sweep.digest([complete, plain(asdict(fold)), str(systems.get(name).SPACE)])
     title = f"{study.label}-{name}-{target}-{told}"
     out = study.tuned_file(name, target, fold)
-    return Search(study.source(target), name, values, replace(fold, test=()), trials, url, title, out)
+    return Search(study.source(target), name, values, replace(fold, test=()), trials, epochs, url, title, out)
 
 
 def _over(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -248,8 +259,10 @@ def _write(search: Search, winner: Winner) -> None:
     import yaml
 
     own = "none: its own settings failed" if winner.defaults_ccc is None else f"{winner.defaults_ccc:.4f}"
+    length = f" of at most {search.epochs} epochs" if search.epochs else ""
+    ended = f"{winner.pruned} stopped early, {winner.failed} failed"
     head = [
-        f"emotrace search: {winner.trials} trials, {winner.pruned} stopped early, {winner.failed} failed; seed 0.",
+        f"emotrace search: {winner.trials} trials{length}, {ended}; seed 0.",
         f"Development CCC {winner.dev_ccc:.4f}; of its own settings {own}. Commit {provenance.commit() or 'unknown'}.",
     ]
     tuned = {key: value for key, value in winner.settings.items() if key in systems.get(search.system).SPACE}
