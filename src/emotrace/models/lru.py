@@ -79,9 +79,8 @@ def scanned(inputs: torch.Tensor, log_step: torch.Tensor) -> torch.Tensor:
 
 def _powers(log_step: torch.Tensor, count: int) -> torch.Tensor:
     """(states, count, count): the step to the power of row minus column, 0 above the diagonal."""
-    at = torch.arange(count, device=log_step.device)
-    ages = at[:, None] - at
-    return torch.exp(log_step[:, None, None] * ages.clamp(min=0)) * (ages >= 0)
+    powers = torch.exp(log_step[:, None] * torch.arange(count, device=log_step.device))
+    return functional.pad(powers, (count - 1, 0)).unfold(1, count, 1).flip(2)
 
 
 class Layer(nn.Module):
