@@ -109,6 +109,8 @@ class TestTable:
     def test_how_often_the_test_part_was_looked_at(self, compared, toys):
         assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1
         assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1
+        alone = replace(compared, only=("downup",))
+        assert table.reproduce(alone, ["arousal"])["arousal"]["test_scored"] == 1
         more = replace(compared, seeds=3)
         assert table.reproduce(more, ["arousal"])["arousal"]["test_scored"] == 2
 

@@ -85,7 +85,11 @@ def _missing(rows: Sequence[tuple[str, Result]]) -> list[str]:
 
 
 def _said(result: Result) -> list[str]:
-    times = "once" if result["test_scored"] == 1 else f"{result['test_scored']} times, each with other runs"
+    times = (
+        "once"
+        if result["test_scored"] == 1
+        else f"up to {result['test_scored']} times with one system, each with other runs"
+    )
     groups = [
         f"{row['title']}, tested recordings apart: "
         + ", ".join(f"{g} CCC {s[CCC]:.3f}" for g, s in row["groups"].items())

@@ -39,12 +39,14 @@ class Runs:
         failed: errors, one a kind.
         unsuited: why the system cannot work on this corpus at all.
         seconds: of each complete seed, all folds together.
+        commits: of the code that made the runs.
     """
 
     traces: dict[str, list[Traces]] = field(default_factory=lambda: {part: [] for part in PARTS})
     failed: list[str] = field(default_factory=list)
     unsuited: str | None = None
     seconds: list[float] = field(default_factory=list)
+    commits: set[str] = field(default_factory=set)
 
     @property
     def reason(self) -> str | None:
@@ -91,6 +93,7 @@ def gathered(jobs: Sequence[Job], failed: Mapping[Path, str]) -> Runs:
             continue
         for part in PARTS:
             runs.traces[part].append({name: trace for job in own for name, trace in job.traces(part).items()})
+        runs.commits |= {str(record["made_with"]["commit"]) for record in records if record}
         runs.seconds.append(sum(record["seconds"] for record in records if record))
     return runs
 
@@ -131,6 +134,7 @@ def _row(study: Study, target: str, name: str, runs: Runs, design: Design) -> di
         row |= {part: _scores(runs, part, known) for part in PARTS}
         row["groups"] = {group: _group(runs, ids, known) for group, ids in design.groups.items()}
         row["seconds"] = float(np.mean(runs.seconds))
+        row["commits"] = sorted(runs.commits)
     return row
 
 
@@ -171,13 +175,13 @@ def _compared(runs: Mapping[str, Runs], known: Mapping[str, Material], part: str
 
 
 def _times_scored(study: Study, target: str, complete: Mapping[str, Runs], plans: Mapping[str, Sequence[Job]]) -> int:
-    """How many different sets of runs the test part has been scored with, this one included; kept beside the runs."""
-    path = study.folder / "test-scored.json"
+    """How many sets of runs of one system the test part has been scored with, at most; kept beside the runs."""
+    path = study.folder / "times-scored.json"
     seen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    folders = sorted(str(job.folder.relative_to(study.folder)) for name in complete for job in plans[name])
-    digest = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:16]
-    own = seen.setdefault(f"{target}, quick" if study.quick else target, [])
-    if digest not in own:
-        own.append(digest)
-        write_text(path, json.dumps(seen, indent=1))
-    return len(own)
+    own = seen.setdefault(f"{target}, quick" if study.quick else target, {})
+    for name in complete:
+        folders = sorted(str(job.folder.relative_to(study.folder)) for job in plans[name])
+        digest = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:16]
+        own[name] = sorted({digest, *own.get(name, [])})
+    write_text(path, json.dumps(seen, indent=1))
+    return max(map(len, own.values()), default=0)
