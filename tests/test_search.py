@@ -1,6 +1,8 @@
 """Tuning finds what is there to be found, on the development part, and goes on where it stood."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +15,8 @@ from emotrace.errors import ConfigError, ModelError
 from emotrace.experiments import search, sweep
 from emotrace.experiments.study import Study
 from emotrace.systems import Choice, Range
+from emotrace.training import loop
+from emotrace.training.config import Config
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,22 @@ def test_every_space_can_be_drawn_from(name):
     for _ in range(5):
         values = search.suggested(study.ask(), systems.get(name).SPACE)
         systems.settings(name, yaml.safe_load(yaml.safe_dump(sweep.plain(values))))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in systems.names() if any("arguments." in key for key in systems.get(n).SPACE)]
+)
+def test_every_network_of_a_space_can_be_built(name):
+    """A draw that fails is a trial lost, and a system that loses more of them is tuned less than others."""
+    fit = systems.get(name).fit
+    network = fit.args[0] if isinstance(fit, partial) else {"he": "blstm"}.get(name, name)
+    space = {
+        key.removeprefix("arguments."): choice.values
+        for key, choice in systems.get(name).SPACE.items()
+        if key.startswith("arguments.")
+    }
+    for values in product(*space.values()):
+        loop.build(Config(network=network, arguments={"size": 8, **dict(zip(space, values, strict=True))}))
 
 
 def test_networks_tell_of_their_epochs(stitched_root, tmp_path):

@@ -33,7 +33,7 @@ class Network(nn.Module):
         factor: frames pooled into one, and stride of the transposed convolutions (paper: 3).
         kernel_frames: filter width on the way down; odd.
         middle_kernel_frames: filter width of the intermediate layer; odd.
-        up_kernel_frames: filter width on the way up; ``factor`` plus an even number.
+        up_kernel_frames: filter width on the way up; ``factor`` plus an even number. None takes three strides.
         dropout: share of channels dropped between layers while training.
 
     Shape:
@@ -48,12 +48,13 @@ class Network(nn.Module):
         factor: int = 3,
         kernel_frames: int = 7,
         middle_kernel_frames: int = 1,
-        up_kernel_frames: int = 9,
+        up_kernel_frames: int | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if kernel_frames % 2 == 0 or middle_kernel_frames % 2 == 0:
             raise ValueError("kernel_frames and middle_kernel_frames must be odd for as many frames out as in")
+        up_kernel_frames = 3 * factor if up_kernel_frames is None else up_kernel_frames
         if up_kernel_frames < factor or (up_kernel_frames - factor) % 2:
             raise ValueError(f"up_kernel_frames must be {factor} plus an even number, not {up_kernel_frames}")
         self.factor, self.layers = factor, layers
