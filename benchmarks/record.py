@@ -1,6 +1,9 @@
 """A benchmark's figures as a file in ``benchmarks/results``, with what they were taken on."""
 
+import functools
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,16 @@ RESULTS = Path(__file__).parent / "results"
 
 def write(name: str, figures: dict[str, Any]) -> None:
     """Write ``results/NAME.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    command = shlex.join(["python", f"benchmarks/{name}.py", *sys.argv[1:]])
+    (RESULTS / f"{name}.json").write_text(json.dumps({"command": command, **_origin(), **figures}, indent=1) + "\n")
+
+
+@functools.cache
+def _origin() -> dict[str, Any]:
+    """Machine, versions and commit, asked for once: a result that is written in parts changes what is committed."""
     # Here and not above: a process that is timed starts from the memory of the one that starts it.
     from emotrace.provenance import machine
     from emotrace.training.run import made_with
 
-    RESULTS.mkdir(exist_ok=True)
-    note = {"command": f"python benchmarks/{name}.py", "machine": machine(), "made_with": made_with(), **figures}
-    (RESULTS / f"{name}.json").write_text(json.dumps(note, indent=1) + "\n")
+    return {"machine": machine(), "made_with": made_with()}

@@ -30,7 +30,14 @@ def training_others(results: Results) -> list[str]:
     """The recurrent network, the long filter, and what the display costs."""
     result = results["training"]
     recurrent, single, shown = result["recurrent"], result["single_filter"], result["display"]
+    job, pool = result["job"], result["networks"]["all in one pool"]
+    cores = result["machine"]["cores"]
     lines = ["| | |", "|---|---|"]
+    lines.append(
+        f"| all four, {job['seeds']} seeds of {job['epochs']} epochs, seconds an epoch on the wall | plain loop, seed "
+        f"after seed, one thread: {pool['plain_s']:.1f}; {cores} processes of the package: {pool['processes_s']:.1f}; "
+        f"{pool['ratio']} times the throughput |"
+    )
     lines.append(
         f"| the BLSTM of {recurrent['parameters']['blstm']:,} parameters beside down/up of "
         f"{recurrent['parameters']['downup']:,}, plain loop, core seconds an epoch | "
