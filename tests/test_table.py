@@ -106,6 +106,14 @@ class TestTable:
                     row.pop("seconds", None)
             assert own == again
 
+    def test_systems_that_were_left_out_are_named(self, compared, toys):
+        whole = paper_tables.scores(table.reproduce(compared, ["arousal"])["arousal"])
+        assert not any(note.startswith("Not run") for note in whole.notes)
+        alone = replace(compared, only=("downup",))
+        part = paper_tables.scores(table.reproduce(alone, ["arousal"])["arousal"])
+        assert part.notes[0].startswith("Not run here: ")
+        assert "Down/up" not in part.notes[0]
+
     def test_how_often_the_test_part_was_looked_at(self, compared, toys):
         assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1
         assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1

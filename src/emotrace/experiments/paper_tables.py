@@ -47,7 +47,9 @@ def scores(result: Result) -> Sheet:
     against = f"{_label(result)}: CCC less down/up's, mean over recordings (p, Holm)"
     rows = sorted(result["rows"].items(), key=lambda item: -_rank(item[1]))
     cells = [_cells(name, row, result["target"]) for name, row in rows]
-    return Sheet(["system", "runs", *own, against, *theirs], cells, [*_missing(rows), *_said(result)])
+    return Sheet(
+        ["system", "runs", *own, against, *theirs], cells, [*_missing(rows, result.get("not_run", ())), *_said(result)]
+    )
 
 
 def _rank(row: Result) -> float:
@@ -77,9 +79,10 @@ def _difference(found: Result | None) -> str:
     return "–" if found is None else f"{found['difference']:+.3f} ({found['p_holm']:.3f})"
 
 
-def _missing(rows: Sequence[tuple[str, Result]]) -> list[str]:
-    """Why cells are empty, and which runs are not there."""
-    lines = [f"{row['title']}: empty, because {row['empty']}" for _, row in rows if row["empty"]]
+def _missing(rows: Sequence[tuple[str, Result]], not_run: Sequence[str]) -> list[str]:
+    """Which systems were left out, why cells are empty, and which runs are not there."""
+    lines = [f"Not run here: {', '.join(not_run)}."] if not_run else []
+    lines += [f"{row['title']}: empty, because {row['empty']}" for _, row in rows if row["empty"]]
     partly = [row for _, row in rows if row["failed"] and not row["empty"]]
     return lines + [f"{row['title']}: some runs failed: {'; '.join(row['failed'])}" for row in partly]
 

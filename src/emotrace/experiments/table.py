@@ -113,6 +113,7 @@ def _table(study: Study, target: str, plans: Mapping[str, Sequence[Job]], failed
         "significance": f"sign flips of the difference of CCCs a recording, {part} part, averaged traces; Holm",
         "test_scored": _times_scored(study, target, complete, plans),
         "rows": rows,
+        "not_run": [systems.get(name).TITLE for name in systems.names() if name not in study.names],
     }
     return study.write(NUMBERS[target], NUMBERS[target], result)
 
