@@ -19,6 +19,8 @@ from emotrace import Stream, audio
 RATE_HZ = 16000
 LAP_S = 600
 PUSH = RATE_HZ // 25
+LIMIT_MS = 2
+"""What a push may take for streams to be light (a push is 40 ms of sound)."""
 SPEECH = Path(__file__).parents[1] / "examples" / "demo.flac"
 
 
@@ -34,13 +36,14 @@ def resident_mib() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def figures_of(seconds: list[float]) -> dict[str, float]:
+def figures_of(seconds: list[float]) -> dict[str, float | int]:
     ms = 1000 * np.array(seconds)
     numbers = {"median_ms": np.median(ms), "p99_ms": np.quantile(ms, 0.99), "max_ms": ms.max(), "mean_ms": ms.mean()}
-    return {name: round(float(value), 3) for name, value in numbers.items()}
+    counts = {"pushes": len(ms), f"over_{LIMIT_MS}_ms": int((ms > LIMIT_MS).sum())}
+    return {name: round(float(value), 3) for name, value in numbers.items()} | counts
 
 
-def time_pushes(model: str, sound: np.ndarray) -> dict[str, dict[str, float]]:
+def time_pushes(model: str, sound: np.ndarray) -> dict[str, dict[str, float | int]]:
     stream = Stream(model)
     wall: list[float] = []
     processor: list[float] = []
