@@ -636,6 +636,15 @@ class TestChannelsLast:
         inputs = features(frames, seed).transpose(1, 2)
         torch.testing.assert_close(convolution.convolved(layer, inputs), layer(inputs), rtol=1e-5, atol=1e-6)
 
+    @pytest.mark.parametrize("padding", ["same", 4])
+    def test_long_filters_and_their_gradients_are_those_of_the_convolution(self, padding):
+        layer = torch.nn.Conv1d(60, 4, 21, padding=padding, dilation=2)
+        inputs = torch.randn(2, 70, 60).transpose(1, 2)
+        found, wanted = (of(inputs) for of in (lambda x: convolution.convolved(layer, x), layer))
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+        of_found, of_wanted = (torch.autograd.grad(out.square().sum(), layer.parameters()) for out in (found, wanted))
+        torch.testing.assert_close(of_found, of_wanted, rtol=1e-4, atol=1e-4)
+
 
 @pytest.mark.parametrize("name", ["dilated", "downup"])
 def test_starts_with_glorot_kernels_and_no_bias(name):

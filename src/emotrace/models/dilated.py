@@ -18,9 +18,8 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from emotrace.models.convolution import convolved, silenced
+from emotrace.models.convolution import convolved, extended, silenced
 from emotrace.models.initialisation import glorot
 
 
@@ -87,10 +86,10 @@ class Network(nn.Module):
         """The same as ``forward``: every length is on the grid."""
         ahead = self.look_ahead_frames or 0
         heard = None if lengths is None else lengths + ahead
-        hidden = _extended(features.transpose(1, 2), 0, ahead)
+        hidden = extended(features.transpose(1, 2), 0, ahead)
         for layer, dilation in zip(self.convolutions, self.dilations, strict=True):
             past = 0 if self.look_ahead_frames is None else dilation * (self.kernel_frames - 1)
-            fresh = torch.relu(convolved(layer, _extended(hidden, past, 0)))
+            fresh = torch.relu(convolved(layer, extended(hidden, past, 0)))
             hidden = fresh + hidden if self.residual and fresh.shape == hidden.shape else fresh
             hidden = silenced(self.dropout(hidden), heard)
         return self.output(hidden).squeeze(1)[:, ahead:]
@@ -154,8 +153,3 @@ class Live(nn.Module):
             hidden = fresh + hidden if self.residual else fresh
             inputs.append(hidden)
         return (self.output @ hidden + self.offset)[:, 0, 0], torch.stack(inputs)[:-1, :, :, 0]
-
-
-def _extended(signal: torch.Tensor, before: int, after: int) -> torch.Tensor:
-    """The signal with zeros around it; itself, and not a copy, where there are none."""
-    return functional.pad(signal, (before, after)) if before or after else signal

@@ -19,7 +19,7 @@ from scipy import fft
 from torch import nn
 from torch.nn import functional
 
-from emotrace.models.convolution import convolved, sides, silenced
+from emotrace.models.convolution import convolved, extended, sides, silenced
 from emotrace.models.initialisation import glorot
 
 
@@ -93,9 +93,9 @@ class Network(nn.Module):
         """What each delay moves, (batch, delays, frames)."""
         hidden, beside = features.transpose(1, 2), sides(self.kernel_frames)
         for layer in self.convolutions:
-            hidden = self.dropout(torch.tanh(convolved(layer, functional.pad(hidden, beside))))
+            hidden = self.dropout(torch.tanh(convolved(layer, extended(hidden, *beside))))
             hidden = silenced(hidden, lengths)
-        seen = functional.pad(hidden, beside)
+        seen = extended(hidden, *beside)
         products = torch.tanh(convolved(self.values, seen)) * convolved(self.gates, seen).softmax(dim=1)
         return silenced(products, lengths)
 
