@@ -61,12 +61,17 @@ class TestRotation:
         known = {m.id: m for m in recordings}
         first = folds.design("studyforrest", tmp_path, recordings).folds[0]
         assert (first.test[0], first.dev[0]) == ("ao_run-1", "ao_run-2")
-        rated = {m.id: m.rated for m in first.part("train", known)}
-        assert rated["av_run-3"].tolist() == [False] * 25 + [True] * 75
-        assert rated["av_run-4"].tolist() == [True] * 100
-        assert all(m.rated.all() for part in ("dev", "test") for m in first.part(part, known))
+        learned = {m.id: ~np.isnan(m.aims(0)) for m in first.part("train", known)}
+        assert learned["av_run-3"].tolist() == [False] * 25 + [True] * 75
+        assert learned["av_run-4"].tolist() == [True] * 100
+        assert all(m.hidden == () for part in ("dev", "test") for m in first.part(part, known))
         third = folds.design("studyforrest", tmp_path, recordings).folds[2]
-        assert {m.id: int(m.rated.sum()) for m in third.part("train", known)}["ao_run-2"] == 75
+        (run,) = [m for m in third.part("train", known) if m.id == "ao_run-2"]
+        assert run.hidden == ((75, 100),)
+        # With a lag, neither what was heard in a hidden stretch nor what was rated in it takes part.
+        np.testing.assert_array_equal(np.isnan(run.aims(10)), np.arange(100) >= 65)
+        (early,) = [m for m in first.part("train", known) if m.id == "av_run-3"]
+        np.testing.assert_array_equal(np.isnan(early.aims(10)), np.arange(100) < 25)
 
     def test_a_rotation_needs_three_runs(self, tmp_path):
         with pytest.raises(CorpusError, match="at least three"):

@@ -160,3 +160,9 @@ class TestL2:
         l2_penalty(layer).backward()
         torch.testing.assert_close(layer.weight.grad, 2 * layer.weight.detach())
         torch.testing.assert_close(layer.bias.grad, 2 * layer.bias.detach())
+
+    def test_leaves_memories_alone(self):
+        network = models.get("lru").Network(size=4, layers=1, width=3, states=2)
+        l2_penalty(network).backward()
+        ungraded = {name.rpartition(".")[2] for name, p in network.named_parameters() if p.grad is None}
+        assert ungraded == {"log_decay", "turn"}

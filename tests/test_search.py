@@ -180,7 +180,7 @@ def test_every_space_can_be_drawn_from(name):
 def test_every_network_of_a_space_can_be_built(name):
     """A draw that fails is a trial lost, and a system that loses more of them is tuned less than others."""
     fit = systems.get(name).fit
-    network = fit.args[0] if isinstance(fit, partial) else {"he": "blstm"}.get(name, name)
+    network = fit.args[0] if isinstance(fit, partial) else {"he": "blstm", "cardinal": "context_dnn"}.get(name, name)
     space = {
         key.removeprefix("arguments."): choice.values
         for key, choice in systems.get(name).SPACE.items()

@@ -151,6 +151,7 @@ class TestFunctionals:
         found = he.functionals(values, 0.2)
         assert found.shape == (30, 10)
         np.testing.assert_allclose(found[:, ::2], np.tile([7.0, 0.0, 7.0, 7.0, 0.0], (30, 1)), atol=1e-7)
+        np.testing.assert_array_equal(he.functionals(values, 0.2, [1, 4, 5, 9]), found[:, [1, 4, 5, 9]])
 
     def test_those_that_go_with_the_gold_standard_are_selected(self, task):
         view = he.select(task, systems.settings("he", {"features": 5}))

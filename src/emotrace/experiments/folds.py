@@ -41,10 +41,9 @@ class Fold:
     hidden: Mapping[str, tuple[Stretch, ...]] = field(default_factory=dict)
 
     def part(self, name: str, materials: Mapping[str, Material]) -> tuple[Material, ...]:
-        """The recordings of ``train``, ``dev`` or ``test``, hidden stretches not rated."""
-        return tuple(
-            _hide(materials[i], self.hidden.get(i, ()) if name == "train" else ()) for i in getattr(self, name)
-        )
+        """The recordings of ``train``, ``dev`` or ``test``; what is hidden is hidden from training."""
+        hidden = self.hidden if name == "train" else {}
+        return tuple(replace(materials[i], hidden=hidden.get(i, ())) for i in getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -141,15 +140,6 @@ def _shared(own: Stretch, other: Stretch) -> Stretch:
 
 def _filled(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
     return tuple(sorted({(begin, end) for begin, end in stretches if begin < end}))
-
-
-def _hide(material: Material, stretches: Sequence[Stretch]) -> Material:
-    if not stretches:
-        return material
-    gold = material.gold.copy()
-    for begin, end in stretches:
-        gold[begin:end] = np.nan
-    return replace(material, gold=gold)
 
 
 def _evenly(ids: tuple[str, ...], count: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ A network module defines ``Network``, a ``torch.nn.Module`` built from keyword a
   first ``lengths`` frames of a recording that is filled up with zeros are what they are without;
 - ``grid_frames``: the output on a piece of a recording equals that on the whole only where the piece starts at a
   multiple of it (1 for a network without downsampling);
+- ``unpenalised``, where it has one: names of parameters that the L2 penalty leaves alone;
 - ``core(features)``: ``forward`` for lengths that are multiples of ``grid_frames``, within 1e-5; what is exported;
 - ``reach() -> (before_frames, after_frames)``: how far into the past and the future any output frame sees, or None
   where nothing bounds it; such a network trains and predicts whole recordings and cannot be exported.

@@ -10,8 +10,8 @@ raters' answers come late and recordings are there as a whole. Compared with att
 and not with its square, and with few recordings it has few parameters to overfit with.
 
 A layer: layer norm; complex states ``h[t] = d * h[t - 1] + g * B x[t]`` in each direction, ``d = exp(-exp(a) + i b)``
-and ``g = sqrt(1 - |d|^2)`` (all as in the source); linear, gated linear unit, and the layer's input added. The choice
-of where paces start, widths and numbers of layers is made for this task.
+and ``g = sqrt(1 - |d|^2)``, where the source's ``g`` starts there and is learned; linear, gated linear unit, and the
+layer's input added. The choice of where paces start, widths and numbers of layers is made for this task.
 """
 
 import math
@@ -123,6 +123,8 @@ class Network(nn.Module):
     """
 
     grid_frames = 1
+    unpenalised = ("log_decay", "turn")
+    """A penalty on these would shorten the memory, not the weights."""
 
     def __init__(
         self, size: int = 160, layers: int = 3, width: int = 32, states: int = 32, dropout: float = 0.1

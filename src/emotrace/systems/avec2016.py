@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emotrace.features import egemaps
-from emotrace.systems import Choice, Predict, Task, regression, windows
+from emotrace.systems import Choice, Predict, Range, Task, regression, windows
 from emotrace.systems.materials import Material
 
 TITLE = "AVEC 2016 SVR"
@@ -49,7 +49,7 @@ class Settings:
 
 SPACE = {
     "window_s": Choice(egemaps.WINDOWS_S),
-    "delay_s": Choice(regression.DELAYS_S),
+    "delay_s": Range(0.0, 8.0),
     "epsilon": Choice((0.0, 0.05, 0.1)),
 }
 

@@ -43,7 +43,8 @@ class Settings(network.Settings):
 
 def fit(task: Task, settings: Settings) -> network.Fitted:
     """Find levels and costs, train; see :mod:`emotrace.systems`."""
-    labels = np.concatenate([m.gold[m.rated] for m in task.train])
+    labels = np.concatenate([m.aims(0) for m in task.train])
+    labels = labels[~np.isnan(labels)]
     found = [levels(labels, cells) for cells in settings.resolutions]
     costs = [_costs(labels, each, settings.balance) for each in found]
     arguments: dict[str, Any] = {"levels": [each.tolist() for each in found], "costs": costs}

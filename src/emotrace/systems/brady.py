@@ -5,9 +5,8 @@ its 10 ms rows, normalised over the recording. A dictionary of atoms is learned 
 becomes the few atoms that add up to it (lasso). Their positive and negative weights are averaged over a window around
 each frame: that is what the SVR sees, after a delay, and what the AVEC 2016 chain follows.
 
-Unstated in the source: the number of atoms and their penalty, the shifts, the pooling and its window, the SVR's
-settings and delay (those of the AVEC 2016 baseline). Codes are made of one frame in ``step_frames``, and so are the
-SVR's examples: averages over seconds lose nothing by it; the trace is a line between them.
+Unstated in the source: the number of cepstra, of atoms and their penalty, the shifts, normalisation by the recording,
+the pooling and its window, the SVR's settings and delay (those of the AVEC 2016 baseline), and the chain.
 """
 
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ class Settings:
         penalty: on the weights of atoms.
         window_s: over which codes are averaged; None takes 4 s, for valence 6 s.
         delay_s: None takes 2.8 s, for valence 3.6 s.
-        step_frames: one in so many frames is coded.
+        step_frames: the SVR learns from one in so many frames; averages over seconds change little in 0.2 s.
         epochs: over the frames that the dictionary is learned from.
         epsilon: half the width of the SVR's tube.
     """
@@ -58,7 +57,7 @@ SPACE = {
     "atoms": Choice((50, 100, 200)),
     "penalty": Range(0.3, 3.0, log=True),
     "window_s": Choice((2.0, 4.0, 6.0, 8.0, 12.0)),
-    "delay_s": Choice(regression.DELAYS_S),
+    "delay_s": Range(0.0, 8.0),
     "epsilon": Choice((0.0, 0.05, 0.1)),
 }
 
@@ -71,23 +70,21 @@ class Coded:
         atoms: (atoms, size) of the dictionary.
         penalty: on their weights.
         window_s: over which codes are averaged.
-        step_frames: one in so many frames is coded.
     """
 
     atoms: Floats
     penalty: float
     window_s: float
-    step_frames: int
 
     def __call__(self, material: Material) -> Floats:
         """(frames, 2 * atoms)."""
         sparse_encode = extra.package("sklearn.decomposition").sparse_encode
-        described = describe(material)[:: self.step_frames]
         with unfinished():
-            codes = sparse_encode(described, self.atoms, algorithm="lasso_cd", alpha=self.penalty, max_iter=100)
+            codes = sparse_encode(
+                describe(material), self.atoms, algorithm="lasso_cd", alpha=self.penalty, max_iter=100
+            )
         signed = np.concatenate([np.maximum(codes, 0.0), np.maximum(-codes, 0.0)], axis=1)
-        pooled = windows.statistics(signed, [self.window_s / self.step_frames])[:, : signed.shape[1]]
-        return _between(pooled, self.step_frames, material.frames)
+        return windows.statistics(signed, [self.window_s])[:, : signed.shape[1]]
 
 
 def fit(task: Task, settings: Settings) -> Predict:
@@ -98,9 +95,7 @@ def fit(task: Task, settings: Settings) -> Predict:
         CorpusError: a recording has no sound, or none is rated.
     """
     atoms = _dictionary(task, settings)
-    represent = Coded(
-        atoms, settings.penalty, regression.window_s(task.target, settings.window_s), settings.step_frames
-    )
+    represent = Coded(atoms, settings.penalty, regression.window_s(task.target, settings.window_s))
     delay_s = regression.delay_s(task.target, settings.delay_s)
     return regression.fit_svr(task, [represent], [delay_s], epsilon=settings.epsilon, step_frames=settings.step_frames)
 
@@ -143,12 +138,3 @@ def _dictionary(task: Task, settings: Settings) -> Floats:
     )
     atoms: Floats = learner.fit(examples).components_
     return atoms
-
-
-def _between(values: Floats, step_frames: int, frames: int) -> Floats:
-    """Rows of one in so many frames, and lines between them: (frames, size)."""
-    at = np.minimum(np.arange(frames) / step_frames, len(values) - 1)
-    below = at.astype(int)
-    above = np.minimum(below + 1, len(values) - 1)
-    part = (at - below)[:, None]
-    return values[below] * (1 - part) + values[above] * part

@@ -1,20 +1,20 @@
 """A deep network on frames with context.
 
 Unstated in the source as far as it is public: see :mod:`emotrace.models.context_dnn`; the features (log mel here, as
-for all networks), the loss, which is the CCC's as for all networks, and the raters' delay (2.8 s here, the AVEC 2016
-baseline's for arousal): a window of a few seconds does not reach back to what a rating is about.
+for all networks), the loss, which is the CCC's as for all networks, the raters' delay, which is taken out since a
+window of a few seconds does not reach back to what a rating is about (AVEC 2016's), and what is done to a trace that
+is rough, made of single windows (AVEC 2016's chain).
 """
 
-from dataclasses import dataclass
-from functools import partial
-
-from emotrace.systems import Choice, Range, network
+from emotrace import postprocessing
+from emotrace.systems import Choice, Range, Task, network
 
 TITLE = "Cardinal et al."
 SOURCE = "Cardinal et al. 2015"
 SEEDED = True
+Settings = network.Late
 SPACE = {
-    "lag_s": Choice((0.0, 1.2, 2.0, 2.8, 3.6)),
+    "delay_s": Range(0.0, 8.0),
     "learning_rate": Range(3e-4, 1e-2, log=True),
     "l2": Range(1e-5, 1e-2, log=True),
     "arguments.context_frames": Choice((5, 10, 20)),
@@ -25,11 +25,7 @@ SPACE = {
 }
 
 
-@dataclass(frozen=True)
-class Settings(network.Settings):
-    """As :class:`emotrace.systems.network.Settings`."""
-
-    lag_s: float = 2.8
-
-
-fit = partial(network.fit, "context_dnn")
+def fit(task: Task, settings: network.Late) -> network.Finished:
+    """Train, then fit the post-processing; see :mod:`emotrace.systems`."""
+    fitted = network.fit("context_dnn", task, settings.resolved(task.target))
+    return network.finished(fitted, task, postprocessing.Chain)

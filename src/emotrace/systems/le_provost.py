@@ -7,9 +7,10 @@ network's probabilities are likelihoods up to a factor. The trace is the mean of
 posteriors (forward-backward), or the values of the likeliest course (Viterbi), followed by the AVEC 2016 chain.
 
 Le & Provost 2013 classify recordings with models of this kind, whose networks were pre-trained as deep belief networks.
-Unstated there for traces: number of levels, their decoding, the delay (AVEC 2016's), and the exponent of the
-likelihoods, which makes up for neighbouring frames saying the same and is chosen on the development part. Rectified
-units trained by Adam do without pre-training.
+Unstated in the source, which has no traces: the features (log mel here, as for all networks), number of levels, their
+decoding, the network's size and training (two rectified layers, by Adam, which do without pre-training), the places and
+the length of what it sees, the delay (AVEC 2016's), the chain, and the exponent of the likelihoods, which makes up for
+neighbouring frames saying the same and is chosen on the development part.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from emotrace.annotation import lag
 from emotrace.errors import CorpusError
 from emotrace.postprocessing import Chain
-from emotrace.systems import Choice, Predict, Task, extra, materials, regression, windows
+from emotrace.systems import Choice, Predict, Range, Task, extra, materials, regression, windows
 from emotrace.systems.bottleneck import unfinished
 from emotrace.systems.materials import Material
 from emotrace.trace import FRAME_S
@@ -46,7 +47,7 @@ class Settings:
         front_end: any, or ``given`` for features that a corpus distributes.
         levels: that the gold standard is divided into.
         context_s: from the first to the last of the nine frames that the network sees side by side, each the mean of
-            the frames up to the next.
+            a step's width around it.
         width: of its two hidden layers.
         examples: training frames it learns from, drawn from all recordings.
         epochs: passes over them.
@@ -69,9 +70,10 @@ class Settings:
 SPACE = {
     "levels": Choice((5, 10, 20)),
     "context_s": Choice((1.0, 2.0, 4.0, 8.0)),
-    "l2": Choice((1e-4, 1e-3, 1e-2, 1e-1)),
+    "width": Choice((64, 128, 256)),
+    "epochs": Choice((2, 4, 8, 16)),
     "decoding": Choice(("mean", "viterbi")),
-    "delay_s": Choice(regression.DELAYS_S),
+    "delay_s": Range(0.0, 8.0),
 }
 
 
@@ -159,7 +161,7 @@ def fit(task: Task, settings: Settings) -> Predict:
         CorpusError: the corpus lacks what the front end needs, or ratings.
     """
     delay = round(regression.delay_s(task.target, settings.delay_s) / FRAME_S)
-    golds = [lag.shift_back(m.gold, delay) for m in task.train]
+    golds = [m.aims(delay) for m in task.train]
     courses, levels = _courses(golds, settings.levels)
     markov = Markov.of(courses, golds, levels)
     fitted = Fitted(settings, _network(task, courses, settings), markov, delay)

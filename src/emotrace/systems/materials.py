@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace import corpora, features
+from emotrace.annotation import lag
 from emotrace.corpora import Recording
 from emotrace.errors import CorpusError
 from emotrace.features import cache as kept
@@ -27,6 +28,7 @@ class Material:
         gold: (frames,) float64, NaN where a frame is not rated; not moved by any lag.
         recording: where it comes from.
         folder: where features are kept.
+        hidden: stretches of frames [begin, end) that are not learned from, neither what is heard nor how it is rated.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Material:
     gold: NDArray[np.float64]
     recording: Recording
     folder: Path
+    hidden: tuple[tuple[int, int], ...] = ()
 
     @property
     def frames(self) -> int:
@@ -45,6 +48,16 @@ class Material:
     def rated(self) -> NDArray[np.bool_]:
         """(frames,) which frames count in losses and scores."""
         return ~np.isnan(self.gold)
+
+    def aims(self, lag_frames: int) -> NDArray[np.float64]:
+        """(frames,) what is learned: the gold standard made earlier by a lag, NaN where a frame does not count."""
+        shown = self.gold.copy()
+        for begin, end in self.hidden:
+            shown[begin:end] = np.nan
+        earlier = lag.shift_back(shown, lag_frames)
+        for begin, end in self.hidden:
+            earlier[begin:end] = np.nan
+        return earlier
 
     def features(self, front_end: str) -> NDArray[np.float32]:
         """(frames, size), not normalised, memory-mapped where they come from the recording's sound.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emotrace import postprocessing
 from emotrace.annotation import lag
 from emotrace.features.normalisation import Normalisation
-from emotrace.systems import materials
+from emotrace.systems import materials, regression
 from emotrace.systems.materials import Material
 from emotrace.trace import FRAME_S
 from emotrace.training import loop
@@ -35,6 +35,21 @@ class Settings:
     schedule: Literal["constant", "cosine"] = "constant"
     l2: float = 0.0
     averaging: float = 0.0
+
+
+@dataclass(frozen=True)
+class Late(Settings):
+    """Of systems that see no more than a few seconds around a frame, or that select what goes with its rating.
+
+    Attributes:
+        delay_s: what ``lag_s`` becomes; None takes AVEC 2016's, 2.8 s, for valence 3.6 s.
+    """
+
+    delay_s: float | None = None
+
+    def resolved(self, target: str) -> Self:
+        """The same, its ``lag_s`` known."""
+        return replace(self, lag_s=regression.delay_s(target, self.delay_s))
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,7 @@ def _config(network: str, task: Any, settings: Settings, view: View | None) -> C
 
 def _example(material: Material, config: Config, view: View | None, gold: NDArray[np.float64] | None = None) -> Example:
     if gold is None:
-        gold = lag.shift_back(material.gold, _lag_frames(config))
+        gold = material.aims(_lag_frames(config))
     values = view(material) if view else material.features(config.front_end)
     bins = values.shape[1] if view else materials.bins([material], config.front_end)
     return Example(material.id, values, gold.astype(np.float32), bins)

@@ -7,7 +7,7 @@ chain: regularised predictions are too flat, which the chain makes up for. That 
 source.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -151,7 +151,7 @@ def fit_svr(
         heard = [scale(represent(m)).astype(np.float32) for m in task.dev]
         for late_s in delays_s:
             delay = round(late_s / FRAME_S)
-            x, y = _rated(tables, [lag.shift_back(m.gold, delay)[::step] for m in task.train])
+            x, y = _rated(tables, [m.aims(delay)[::step] for m in task.train])
             weights: Floats | None = None
             for cost in costs:
                 weights = svr(x, y, cost * step, epsilon, weights)
@@ -174,7 +174,7 @@ def _scaled(train: Sequence[Material], represent: Represent, step: int) -> tuple
 
 def _refitted(task: Any, chosen: Weighted, cost: float, epsilon: float, step: int) -> Weighted:
     tables = [chosen.scale(chosen.represent(m)[::step]).astype(np.float32) for m in task.train]
-    x, y = _rated(tables, [lag.shift_back(m.gold, chosen.delay_frames)[::step] for m in task.train])
+    x, y = _rated(tables, [m.aims(chosen.delay_frames)[::step] for m in task.train])
     weights = svr(x, y, cost * step, epsilon, np.append(chosen.weights, chosen.bias))
     return replace(chosen, weights=weights[:-1], bias=float(weights[-1]))
 
@@ -198,37 +198,47 @@ def svr(x: ArrayLike, y: ArrayLike, cost: float, epsilon: float, start: Floats |
     """
     table, aims = np.asarray(x), np.asarray(y, np.float64)
     weights = np.zeros(table.shape[1] + 1) if start is None else np.array(start)
-    value, gradient, hessian = _svr_parts(table, aims, weights, cost, epsilon)
+    value, gradient = _svr_slope(table, aims, weights, cost, epsilon)
     goal = _TOLERANCE * max(1.0, float(np.linalg.norm(gradient)))
     for _ in range(_STEPS):
         if np.linalg.norm(gradient) <= goal:
             break
-        step = np.linalg.solve(hessian, -gradient)
+        step = np.linalg.solve(_svr_curvature(table, aims, weights, cost, epsilon), -gradient)
         slope, length = float(gradient @ step), 1.0
         for _ in range(_HALVINGS):
-            parts = _svr_parts(table, aims, weights + length * step, cost, epsilon)
-            if parts[0] <= value + 1e-4 * length * slope:
+            reached = _svr_slope(table, aims, weights + length * step, cost, epsilon)
+            if reached[0] <= value + 1e-4 * length * slope:
                 break
             length /= 2
         weights = weights + length * step
-        value, gradient, hessian = parts
+        value, gradient = reached
     return weights
 
 
-def _svr_parts(
-    table: NDArray[Any], aims: Floats, weights: Floats, cost: float, epsilon: float
-) -> tuple[float, Floats, Floats]:
-    """Objective, gradient and (generalised) Hessian, rows taken in blocks."""
-    value, gradient, hessian = 0.5 * float(weights @ weights), weights.copy(), np.eye(len(weights))
+def _svr_slope(table: NDArray[Any], aims: Floats, weights: Floats, cost: float, epsilon: float) -> tuple[float, Floats]:
+    """Objective and gradient."""
+    value, gradient = 0.5 * float(weights @ weights), weights.copy()
+    for block, beyond in _svr_blocks(table, aims, weights, epsilon):
+        value += cost * float(beyond @ beyond)
+        gradient -= 2 * cost * (block.T @ beyond)
+    return value, gradient
+
+
+def _svr_curvature(table: NDArray[Any], aims: Floats, weights: Floats, cost: float, epsilon: float) -> Floats:
+    """The (generalised) Hessian."""
+    hessian = np.eye(len(weights))
+    for block, beyond in _svr_blocks(table, aims, weights, epsilon):
+        outside = block[beyond != 0]
+        hessian += 2 * cost * (outside.T @ outside)
+    return hessian
+
+
+def _svr_blocks(table: NDArray[Any], aims: Floats, weights: Floats, epsilon: float) -> Iterator[tuple[Floats, Floats]]:
+    """Rows with a one at their end, and their errors beyond the tube, some at a time."""
     for start in range(0, len(table), _BLOCK_ROWS):
         block = _with_ones(table[start : start + _BLOCK_ROWS])
         error = aims[start : start + _BLOCK_ROWS] - block @ weights
-        beyond = np.sign(error) * np.maximum(np.abs(error) - epsilon, 0.0)
-        outside = block[beyond != 0]
-        value += cost * float(beyond @ beyond)
-        gradient -= 2 * cost * (block.T @ beyond)
-        hessian += 2 * cost * (outside.T @ outside)
-    return value, gradient, hessian
+        yield block, np.sign(error) * np.maximum(np.abs(error) - epsilon, 0.0)
 
 
 def fit_ridge(
@@ -264,7 +274,7 @@ def _sums(
     products: Any = 0.0
     count = 0
     for material in train:
-        golds = np.column_stack([lag.shift_back(material.gold, delay) for delay in delays])
+        golds = np.column_stack([material.aims(delay) for delay in delays])
         rated = ~np.isnan(golds).any(axis=1)
         table = _with_ones(scale(represent(material))[rated])
         squares, products = squares + table.T @ table, products + table.T @ golds[rated]

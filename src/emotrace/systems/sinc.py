@@ -1,6 +1,7 @@
 """The multi-delay sinc network, by the authors of the paper, after it.
 
-The learning rate is their released code's; it holds no penalty for arousal and .01 for valence, which tuning may find.
+The learning rate is their released code's for arousal. It has no penalty there; its .01 for valence is on half the
+squares of all weights but those of delays and the last layer, here it is on the squares of all.
 """
 
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ SEEDED = True
 SPACE = {
     "learning_rate": Range(3e-5, 1e-3, log=True),
     "l2": Range(1e-6, 1e-3, log=True),
-    "lag_s": Choice((0.0, 1.2, 2.4, 3.6)),
+    "lag_s": Range(0.0, 6.0),
     "arguments.segment_frames": Choice((125, 150)),
     "arguments.width": Choice((64, 128, 256)),
     "arguments.dropout": Choice((0.0, 0.25, 0.5)),

@@ -25,7 +25,7 @@ from emotrace.training import batches, loop
 from emotrace.training.batches import Drawn, Inputs
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset
-from emotrace.training.losses import ccc_loss
+from emotrace.training.losses import ccc_loss, held_back
 
 Report = Callable[[int, dict[str, Any]], None]
 
@@ -132,11 +132,15 @@ class Stack:
         self.optimiser.zero_grad(set_to_none=True)
         losses = self._losses(of)
         # The sum, since every run's gradient is that of its own loss.
-        (losses.sum() + self.config.l2 * sum(w.square().sum() for w in self.weights.values())).backward()
+        (losses.sum() + self.config.l2 * self._penalty()).backward()
         self.optimiser.step()
         with torch.no_grad():
             torch._foreach_lerp_(list(self.averaged.values()), list(self.weights.values()), 1 - self.config.averaging)
         return losses.detach()
+
+    def _penalty(self) -> torch.Tensor:
+        held = [weights for name, weights in self.weights.items() if held_back(self.template, name)]
+        return torch.stack([weights.square().sum() for weights in held]).sum()
 
     def _replayed(self, drawn: Drawn, inputs: Inputs) -> torch.Tensor:
         """The same as a CUDA graph, one for every length of recording: started as a whole, not kernel by kernel."""

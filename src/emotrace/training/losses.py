@@ -38,5 +38,10 @@ def ccc_loss(
 
 
 def l2_penalty(network: nn.Module) -> torch.Tensor:
-    """Sum of the squares of all weights and biases of a network."""
-    return torch.stack([p.square().sum() for p in network.parameters()]).sum()
+    """Sum of the squares of all weights and biases of a network that are held back; see :func:`held_back`."""
+    return torch.stack([p.square().sum() for name, p in network.named_parameters() if held_back(network, name)]).sum()
+
+
+def held_back(network: nn.Module, name: str) -> bool:
+    """Whether the penalty is on a parameter: on all but those that the network lists as ``unpenalised``."""
+    return name.rpartition(".")[2] not in getattr(network, "unpenalised", ())
