@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from emotrace import audio
 from emotrace.cli import main
+from emotrace.cli.stream import _Interrupts
 from emotrace.inference.streaming import Stream
 
 ROOT = Path(__file__).parents[1]
@@ -85,11 +87,20 @@ def test_lines_come_while_sound_does_and_control_c_gives_the_rest(live_model, sp
     rest = rows(process.stdout.read().decode())
     process.stdin.close()
     process.stdout.close()
-    assert process.wait() == 0
+    assert process.wait(60) == 0
     assert first["time_s"] == 0
     # What a pipe still holds was not heard; what was heard is told to its last frame, the 0.4 s of look-ahead with it.
     assert len(rest) >= 10
     assert [row["time_s"] for row in rest] == pytest.approx([0.04 * (n + 1) for n in range(len(rest))])
+
+
+def test_control_c_just_before_the_wait_ends_it(monkeypatch):
+    nothing, writer = os.pipe()
+    with os.fdopen(nothing) as silent, os.fdopen(writer, "w"), _Interrupts() as interrupts:
+        monkeypatch.setattr(sys, "stdin", silent)
+        signal.raise_signal(signal.SIGINT)
+        interrupts.wait_for_input()
+    assert list(interrupts.until_asked(iter([np.zeros(1)]))) == []
 
 
 def test_a_reader_that_leaves_ends_it_quietly(live_model):
@@ -111,7 +122,7 @@ def test_a_reader_that_leaves_ends_it_quietly(live_model):
         time.sleep(0.02)
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
-    assert process.wait() == 0
+    assert process.wait(60) == 0
     assert process.stderr.read() == b""
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import select
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -55,7 +57,7 @@ def stream(model: str, rate: int, channels: int, kind: str, microphone: str | No
         raise AudioError("standard input is a terminal; pipe raw PCM in, or give --microphone")
     live = Stream(model, rate, channels)
     with _Interrupts() as interrupts:
-        heard = _piped(kind, channels) if microphone is None else _recorded(microphone, rate, channels)
+        heard = _piped(kind, channels, interrupts) if microphone is None else _recorded(microphone, rate, channels)
         try:
             for samples in interrupts.until_asked(heard):
                 _print(live.push(samples), live.latency_s)
@@ -80,16 +82,33 @@ class _Interrupts:
         self._waiting = self._asked = False
 
     def __enter__(self) -> Self:
+        self._woken, self._wake = socket.socketpair()
+        self._wake.setblocking(False)
         self._before = signal.signal(signal.SIGINT, self._handle)
+        self._before_fd = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         return self
 
     def __exit__(self, *error: object) -> None:
+        signal.set_wakeup_fd(self._before_fd)
         signal.signal(signal.SIGINT, self._before)
+        self._woken.close()
+        self._wake.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
         if self._waiting:
             raise KeyboardInterrupt
+
+    def wait_for_input(self) -> None:
+        """Until standard input has something or Ctrl-C is pressed, also where it was just before a read would begin.
+
+        Python hears a signal between two of its instructions: one that comes between the last of them and the read
+        would wait with it for more input.
+        """
+        try:
+            select.select([sys.stdin, self._woken], [], [])
+        except (OSError, ValueError):
+            return  # Windows can't wait for a pipe, and nobody need wait for what stands in for one.
 
     def until_asked(self, pieces: Iterator["np.ndarray"]) -> Iterator["np.ndarray"]:
         """The pieces up to the first Ctrl-C."""
@@ -106,13 +125,13 @@ class _Interrupts:
             yield piece
 
 
-def _piped(kind: str, channels: int) -> Iterator["np.ndarray"]:
+def _piped(kind: str, channels: int, interrupts: _Interrupts) -> Iterator["np.ndarray"]:
     """Samples (n, channels) from standard input as they come."""
     import numpy as np
 
     size = np.dtype(_KINDS[kind]).itemsize * channels
     rest, first = b"", True
-    while data := sys.stdin.buffer.read1(_READ_BYTES):  # type: ignore[union-attr]
+    while data := _read(interrupts):
         if first and data[:4] in _FILES:
             raise AudioError(
                 f"standard input is a {_FILES[data[:4]]} file, not raw PCM; use 'emotrace predict', or decode it first"
@@ -128,6 +147,11 @@ def _piped(kind: str, channels: int) -> Iterator["np.ndarray"]:
             "check --format and --channels",
             err=True,
         )
+
+
+def _read(interrupts: _Interrupts) -> bytes:
+    interrupts.wait_for_input()
+    return sys.stdin.buffer.read1(_READ_BYTES)  # type: ignore[union-attr]
 
 
 def _recorded(device: str, rate_hz: int, channels: int) -> Iterator["np.ndarray"]:
