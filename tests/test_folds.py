@@ -64,7 +64,9 @@ class TestRotation:
         learned = {m.id: ~np.isnan(m.aims(0)) for m in first.part("train", known)}
         assert learned["av_run-3"].tolist() == [False] * 25 + [True] * 75
         assert learned["av_run-4"].tolist() == [True] * 100
-        assert all(m.hidden == () for part in ("dev", "test") for m in first.part(part, known))
+        chosen = {m.id: ~np.isnan(m.gold) for m in first.part("dev", known)}
+        assert chosen["ao_run-2"].tolist() == [False] * 25 + [True] * 75
+        assert all(np.isfinite(m.gold).all() and m.hidden == () for m in first.part("test", known))
         third = folds.design("studyforrest", tmp_path, recordings).folds[2]
         (run,) = [m for m in third.part("train", known) if m.id == "ao_run-2"]
         assert run.hidden == ((75, 100),)

@@ -1,4 +1,7 @@
-"""Figure 1 (Khorram et al. 2017, section 4): development CCC by the receptive field of a network of one filter."""
+"""Figure 1 (Khorram et al. 2017, section 4): development CCC by the receptive field of a network of one filter.
+
+Every length has the system's own settings: a search tunes one of them, and would favour it over the others.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +25,7 @@ def plans(study: Study) -> dict[str, dict[int, list[Job]]]:
     lengths = QUICK_FRAMES if study.quick else FRAMES
     runs = study.seeds or RUNS
     return {
-        target: {n: study.plan(SYSTEM, target, runs, {"arguments.filter_frames": n}) for n in lengths}
+        target: {n: study.plan(SYSTEM, target, runs, {"arguments.filter_frames": n}, tuned=False) for n in lengths}
         for target in study.targets
     }
 
@@ -60,7 +63,9 @@ def _curve(study: Study, target: str, plans: Mapping[int, list[Job]], failed: Ma
     }
     means = {n: float(np.mean(each)) for n, each in scores.items()}
     return {
-        "settings": {fold.name: study.settings(SYSTEM, target, fold) for fold in study.design(target).folds},
+        "settings": {
+            fold.name: study.settings(SYSTEM, target, fold, tuned=False) for fold in study.design(target).folds
+        },
         "ccc": list(scores.values()),
         "mean": list(means.values()),
         "sd": [float(np.std(each, ddof=1)) if len(each) > 1 else 0.0 for each in scores.values()],

@@ -1,9 +1,9 @@
 """Section 5.2 and figure 4 (Khorram et al. 2017): how slow ratings are, and what downsampling loses of them.
 
 Of every recording's gold standard, the longest stretch that is rated throughout: the share of its power below 1 Hz and
-its CCC with itself after uniform downsampling and spline interpolation (:mod:`emotrace.annotation.spectrum`). The same
-of the green traces, resampled to the labels' 25 Hz: raters who followed a truth that is known, the truth, and the gold
-standard of the raters.
+its CCC with itself after uniform downsampling and spline interpolation (:mod:`emotrace.annotation.spectrum`), averaged
+over recordings; whether the paper does so or joins them is unstated. The same of the green traces, resampled to the
+labels' 25 Hz: raters who followed a truth that is known, the truth, and the gold standard of the raters.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,8 @@
 
 studyforrest assigns none. Its runs rotate: in fold k run k is tested, the next one is for development, the others are
 learned from, both audiences of a run together, so that every run is tested once by a system that never met it.
-Runs overlap by some 17 s of film; what a training run shares with a tested or a development run is not learned from.
+Runs overlap by some 17 s of film; what a training run shares with a tested or a development run is not learned from,
+and what a development run shares with a tested one is not chosen on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ class Fold:
         train: learned from.
         dev: chosen on.
         test: looked at when a table is made; empty where a corpus keeps those labels back.
-        hidden: for training recordings, stretches of frames [begin, end) that are not learned from.
+        hidden: for training and development recordings, stretches of frames [begin, end) that do not count.
     """
 
     name: str
@@ -41,9 +42,9 @@ class Fold:
     hidden: Mapping[str, tuple[Stretch, ...]] = field(default_factory=dict)
 
     def part(self, name: str, materials: Mapping[str, Material]) -> tuple[Material, ...]:
-        """The recordings of ``train``, ``dev`` or ``test``; what is hidden is hidden from training."""
-        hidden = self.hidden if name == "train" else {}
-        return tuple(replace(materials[i], hidden=hidden.get(i, ())) for i in getattr(self, name))
+        """The recordings of ``train``, ``dev`` or ``test``, what is hidden not learned from, or not rated."""
+        hide = {"train": _not_learned, "dev": _not_rated}.get(name, lambda material, _: material)
+        return tuple(hide(materials[i], self.hidden.get(i, ())) for i in getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,22 @@ def _by_run(root: Path, materials: Sequence[Material]) -> Design:
 
 def _fold(runs: Sequence[str], k: int, spans: Mapping[str, Stretch]) -> Fold:
     test, dev = runs[k], runs[(k + 1) % len(runs)]
-    kept_out = [span for name, span in spans.items() if _run(name) in (test, dev)]
     train = tuple(name for name in spans if _run(name) not in (test, dev))
-    hidden = {name: tuple(_shared(spans[name], other) for other in kept_out) for name in train}
     held = {run: tuple(name for name in spans if _run(name) == run) for run in (dev, test)}
-    return Fold(test, train, held[dev], held[test], {name: _filled(each) for name, each in hidden.items()})
+    from_whom = dict.fromkeys(train, (*held[dev], *held[test])) | dict.fromkeys(held[dev], held[test])
+    shared = {name: [_shared(spans[name], spans[other]) for other in others] for name, others in from_whom.items()}
+    return Fold(test, train, held[dev], held[test], {name: _filled(each) for name, each in shared.items()})
+
+
+def _not_learned(material: Material, stretches: Sequence[Stretch]) -> Material:
+    return replace(material, hidden=tuple(stretches))
+
+
+def _not_rated(material: Material, stretches: Sequence[Stretch]) -> Material:
+    gold = material.gold.copy()
+    for begin, end in stretches:
+        gold[begin:end] = np.nan
+    return replace(material, gold=gold)
 
 
 def _run(name: str) -> str:

@@ -142,7 +142,7 @@ def run(search: Search) -> Winner:
         study_name=search.name,
         direction="maximize",
         load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=3),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=_warm_up(search)),
     )
     with sweep.one_thread():
         if (unsuited := _own_settings(search, study)) is not None:
@@ -156,6 +156,11 @@ def run(search: Search) -> Winner:
     return winner
 
 
+def _warm_up(search: Search) -> int:
+    """Epochs before a trial may be stopped: slow learners are not bad ones."""
+    return max(3, getattr(systems.settings(search.system, search.values), "epochs", 0) // 4)
+
+
 def _planned(study: Study, name: str, target: str, fold: Fold, budget: tuple[int, int | None], url: str) -> Search:
     trials, epochs = budget
     values = study.settings(name, target, fold, tuned=False)
@@ -163,7 +168,8 @@ def _planned(study: Study, name: str, target: str, fold: Fold, budget: tuple[int
     if epochs and own_epochs > epochs:
         values |= {"epochs": epochs}
     complete = plain(asdict(systems.settings(name, values)))
-    told = sweep.digest([complete, plain(asdict(fold)), str(systems.get(name).SPACE)])
+    golds = sweep.digest_of_golds(fold, study.known(target))
+    told = sweep.digest([complete, plain(asdict(fold)), str(systems.get(name).SPACE), golds])
     title = f"{study.label}-{name}-{target}-{told}"
     out = study.tuned_file(name, target, fold)
     return Search(study.source(target), name, values, replace(fold, test=()), trials, epochs, url, title, out)

@@ -141,7 +141,12 @@ class Study:
         return (folder if fold.name == PARTITIONS else folder / fold.name) / f"{system}-{target}.yaml"
 
     def plan(
-        self, system: str, target: str, seeds: int | None = None, values: Mapping[str, Any] | None = None
+        self,
+        system: str,
+        target: str,
+        seeds: int | None = None,
+        values: Mapping[str, Any] | None = None,
+        tuned: bool = True,
     ) -> list[Job]:
         """The runs of a system: every fold and every seed, one where seeds change nothing.
 
@@ -149,13 +154,14 @@ class Study:
             system: its name.
             target: what is predicted.
             seeds: how many; those of the study, or of the paper's tables, where not given.
-            values: laid over its tuned settings.
+            values: laid over its settings.
+            tuned: take what a search left; its own settings otherwise.
         """
         wanted = seeds or self.seeds or SEEDS
         count = min(wanted, QUICK_SEEDS if self.quick else wanted) if systems.get(system).SEEDED else 1
         source, known, jobs = self.source(target), self.known(target), []
         for fold in self.design(target).folds:
-            make = sweep.plan(source, known, system, self.settings(system, target, fold, values), self.folder)
+            make = sweep.plan(source, known, system, self.settings(system, target, fold, values, tuned), self.folder)
             jobs += [make(fold, seed) for seed in range(count)]
         return jobs
 

@@ -107,7 +107,7 @@ def plan(
     complete = plain(asdict(systems.settings(system, values)))
 
     def job(fold: Fold, seed: int) -> Job:
-        told = [source.corpus, source.target, system, complete, plain(asdict(fold)), _digest_of_golds(fold, known)]
+        told = [source.corpus, source.target, system, complete, plain(asdict(fold)), digest_of_golds(fold, known)]
         folder = runs / f"{system}-{source.target}" / digest(told) / f"{fold.name}-seed-{seed}"
         return Job(source, system, seed, values, fold, folder.absolute())
 
@@ -224,7 +224,8 @@ def digest(told: Any) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _digest_of_golds(fold: Fold, known: Mapping[str, Material]) -> str:
+def digest_of_golds(fold: Fold, known: Mapping[str, Material]) -> str:
+    """What the gold standards of a fold are known by in names."""
     golds = hashlib.sha256()
     for name in (*fold.train, *fold.dev, *fold.test):
         golds.update(name.encode() + known[name].gold.tobytes())

@@ -5,9 +5,9 @@ filters of 40 taps and max-pooling over groups of ten filters; what is left, 4 x
 of 256 cells, and a linear layer gives the trace. Training cuts recordings into segments of five to six seconds, which
 the LSTM enters with an empty memory.
 
-The CCC of a step is that of a few of a recording's segments, drawn anew each time: all of them would make a step on
-five minutes of sound two minutes long on a processor core. ``segments`` says how many; unstated in the source, which
-learns from batches of segments.
+The CCC of a step is that of a few of a recording's segments, drawn anew each time: a step on all fifty of five
+minutes takes some ten seconds on a processor core. ``segments`` says how many; unstated in the source, which learns
+from batches of segments.
 
 Also unstated in the source: convolutions within a frame, "same" padding (the pooling sizes ask for it), what the memory
 does when a recording is predicted (it is carried through all of it), how the layers start (convolutions Glorot,

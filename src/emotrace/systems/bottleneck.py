@@ -4,7 +4,8 @@ In Povolny et al. 2016 the network was trained to recognise speech: its hidden l
 what is said. Here there are no transcripts, and the network is trained on the training recordings alone: on which of
 some clusters of cepstra (k-means) a frame falls into, seen with the frames around it. Clusters of cepstra are close to
 phones; that they stand in for transcripts is how HuBERT begins, too (Hsu et al. 2021). Neither ratings nor the
-development part are looked at.
+development part are looked at. The inputs are this package's 40 mel bins and one estimate each of pitch, voicing and
+level, where the source has 24 bins and the features of four pitch trackers.
 """
 
 import warnings

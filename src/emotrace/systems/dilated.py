@@ -1,4 +1,7 @@
-"""The dilated convolutional network of the paper."""
+"""The dilated convolutional network of the paper.
+
+Unstated in the source: learning rate, epochs, patience and L2's weight (0 here, until it is tuned).
+"""
 
 from functools import partial
 
@@ -14,6 +17,7 @@ SPACE = {
     "arguments.layers": Choice((6, 8, 10)),
     "arguments.width": Choice((16, 32, 64)),
     "arguments.kernel_frames": Choice((3, 5)),
+    "arguments.dilation_base": Choice((2, 3)),
     "arguments.residual": Choice((False, True)),
 }
 

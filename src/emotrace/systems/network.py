@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emotrace import postprocessing
 from emotrace.annotation import lag
 from emotrace.features.normalisation import Normalisation
-from emotrace.systems import materials, regression
+from emotrace.systems import materials, regression, windows
 from emotrace.systems.materials import Material
 from emotrace.trace import FRAME_S
 from emotrace.training import loop
@@ -130,9 +130,15 @@ def _config(network: str, task: Any, settings: Settings, view: View | None) -> C
 def _example(material: Material, config: Config, view: View | None, gold: NDArray[np.float64] | None = None) -> Example:
     if gold is None:
         gold = material.aims(_lag_frames(config))
-    values = view(material) if view else material.features(config.front_end)
+    values = view(material) if view else _heard(material, config.front_end)
     bins = values.shape[1] if view else materials.bins([material], config.front_end)
     return Example(material.id, values, gold.astype(np.float32), bins)
+
+
+def _heard(material: Material, front_end: str) -> NDArray[np.float32]:
+    values = material.features(front_end)
+    # Of distributed features any scale may be small; that of a front end which is small is a constant's.
+    return windows.normalised(values).astype(np.float32) if front_end == materials.GIVEN else values
 
 
 def _lag_frames(config: Config) -> int:

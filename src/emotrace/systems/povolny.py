@@ -5,9 +5,9 @@ sees mel energies and pitch (:mod:`emotrace.systems.bottleneck`, which says what
 source's speech corpus). Context of at most 8 s comes by frame stacking or by statistics of local windows. Linear
 regression after a delay, then the AVEC 2016 chain.
 
-Unstated in the source: which frames are stacked (a second apart over 8 s), which windows (1, 2, 4 and 8 s), and what
-keeps the regression on features this alike from exploding (a ridge, chosen on the development part from weights so
-small that they are no more than rounding).
+Other than in the source: the regression is a ridge, its weight chosen on the development part from next to none up to
+real shrinkage; plain least squares explodes on features this alike. Unstated there: which frames are stacked (a second
+apart over 8 s), and which windows are taken (1, 2, 4 and 8 s).
 """
 
 from collections.abc import Mapping
