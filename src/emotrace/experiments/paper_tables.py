@@ -81,7 +81,7 @@ def _difference(found: Result | None) -> str:
 
 def _missing(rows: Sequence[tuple[str, Result]], not_run: Sequence[str]) -> list[str]:
     """Which systems were left out, why cells are empty, and which runs are not there."""
-    lines = [f"Not run here: {', '.join(not_run)}."] if not_run else []
+    lines = [f"Not run here: {'; '.join(not_run)}"] if not_run else []
     lines += [f"{row['title']}: empty, because {row['empty']}" for _, row in rows if row["empty"]]
     partly = [row for _, row in rows if row["failed"] and not row["empty"]]
     return lines + [f"{row['title']}: some runs failed: {'; '.join(row['failed'])}" for row in partly]
