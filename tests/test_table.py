@@ -53,7 +53,9 @@ def toys(monkeypatch):
 
 @pytest.fixture
 def compared(stitched_root, tmp_path):
-    return Study("recola", stitched_root, tmp_path / "runs", tmp_path / "results", seeds=2, show=False)
+    return Study(
+        "recola", stitched_root, tmp_path / "runs", tmp_path / "results", tmp_path / "configs", seeds=2, show=False
+    )
 
 
 class TestTable:
