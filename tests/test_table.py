@@ -71,6 +71,7 @@ class TestTable:
         assert ridge["runs"] == 1
         assert ridge["test"]["averaged"]["rmse_concatenated"] == pytest.approx(0.3)
         assert ridge["test"]["runs_sd"][CCC] is None
+        assert made["command"] == "emotrace reproduce table1 --corpus recola --root ROOT --seeds 2"
 
     def test_the_comparison_is_of_recordings(self, compared, toys):
         made = table.reproduce(compared, ["arousal"])["arousal"]

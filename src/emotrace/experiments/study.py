@@ -183,7 +183,7 @@ class Study:
     def write(self, name: str, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Leave a result file, ``LABEL/NAME.json``, that says what made it."""
         told = {
-            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{' --quick' * self.quick}",
+            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{self._told()}",
             "corpus": self.corpus,
             "label": self.label,
             "quick": self.quick,
@@ -193,6 +193,11 @@ class Study:
         path = self.results / self.label / f"{name}.json"
         write_text(path, json.dumps(rounded(told), indent=1) + "\n")
         return told
+
+    def _told(self) -> str:
+        """The options that decide what comes out."""
+        chosen = f" --systems {','.join(self.names)}" if self.only else ""
+        return chosen + (f" --seeds {self.seeds}" if self.seeds else "") + " --quick" * self.quick
 
 
 def _listen(source: Source, jobs: int) -> None:
