@@ -33,7 +33,7 @@ def seconds(count):
 
 
 def measured(samples, rule=None):
-    return Profile().update(logmel.log_mel(samples)).measures(rule)
+    return Profile(rule).update(logmel.log_mel(samples)).measures()
 
 
 def speech():
@@ -210,10 +210,10 @@ class TestProfile:
     def test_shape_is_the_distance_from_the_prior(self):
         rows = logmel.log_mel(speech())
         rule = Normalisation(range_db=30).with_prior([Statistics().update(rows)])
-        assert Profile().update(rows).measures(rule)["shape"] == pytest.approx(0, abs=1e-3)
+        assert Profile(rule).update(rows).measures()["shape"] == pytest.approx(0, abs=1e-3)
         tilted = rows + np.linspace(-1, 1, 40, dtype=np.float32) * np.array(rule.prior_sd, dtype=np.float32)
-        assert 0.3 < Profile().update(tilted).measures(rule)["shape"] < 0.7
-        assert "shape" not in Profile().update(rows).measures(Normalisation())
+        assert 0.3 < Profile(rule).update(tilted).measures()["shape"] < 0.7
+        assert "shape" not in Profile(Normalisation()).update(rows).measures()
 
 
 class TestFit:

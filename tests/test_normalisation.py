@@ -19,8 +19,8 @@ def speech(count=400, level=-5.0, seed=0):
     return (level + slope + rng.normal(size=(count, 1)) + 0.7 * rng.normal(size=(count, BINS))).astype(np.float32)
 
 
-def statistics(rows):
-    return Statistics(rows.shape[1]).update(rows)
+def statistics(rows, rule=None):
+    return (rule or Normalisation()).statistics(rows.shape[1]).update(rows)
 
 
 def same(one, other):
@@ -245,6 +245,57 @@ class TestPrior:
         values = json.loads(json.dumps(rule.as_dict()))
         again = Normalisation(**values)
         assert (normalise(speech(30), rule=again) == normalise(speech(30), rule=rule)).all()
+
+
+class TestStoppedBins:
+    """What a telephone leaves: nothing in some bins, in speech and pauses alike."""
+
+    RULE = Normalisation(range_db=35.0, stopped_db=(12.0, 24.0))
+
+    def rule(self, rows):
+        return self.RULE.with_prior([statistics(rows, self.RULE)])
+
+    def recording(self):
+        loud = speech(300, 0.0) * np.float32(0.1)
+        return np.concatenate([loud, loud - np.float32(5 * np.log(10))])  # pauses, 50 dB under it
+
+    def stopped(self, rows):
+        heard = rows.copy()
+        heard[:, :7] = heard[:, 28:] = np.log(logmel.FLOOR)
+        return heard
+
+    def test_are_always_at_their_mean_and_the_others_as_they_were(self):
+        rows = self.recording()
+        rule = self.rule(rows)
+        whole, telephone = normalise(rows, rule=rule), normalise(self.stopped(rows), rule=rule)
+        assert not telephone[:, :7].any()
+        assert not telephone[:, 28:].any()
+        np.testing.assert_allclose(telephone[:, 7:28], whole[:, 7:28], atol=1e-4)
+
+    def test_without_the_setting_pauses_count_as_speech_and_move_the_others(self):
+        rows = self.recording()
+        rule = replace(self.rule(rows), stopped_db=None)
+        whole, telephone = normalise(rows, rule=rule), normalise(self.stopped(rows), rule=rule)
+        assert np.abs(telephone[:, 7:28] - whole[:, 7:28]).max() > 0.5
+
+    @pytest.mark.parametrize(("under_db", "left"), [(6.0, 1.0), (18.0, 0.5), (30.0, 0.0)])
+    def test_fade_with_how_far_they_lie_under_the_training_speech(self, under_db, left):
+        rows = self.recording()
+        rule = self.rule(rows)
+        softer = rows.copy()
+        softer[:, 35] -= np.float32(under_db * np.log(10) / 10)
+        np.testing.assert_allclose(
+            normalise(softer, rule=rule)[:, 35], left * normalise(rows, rule=rule)[:, 35], atol=1e-3
+        )
+
+    def test_nothing_is_stopped_where_nothing_was_heard(self):
+        rule = self.rule(self.recording())
+        assert np.isfinite(rule.scale(rule.statistics())[1]).all()
+
+    def test_live_as_in_the_recording(self):
+        rows = self.stopped(self.recording())
+        rule = replace(self.rule(self.recording()), memory_s=0.0)
+        np.testing.assert_allclose(Running(rule).push(rows)[-4:], normalise(rows, rule=rule)[-4:], atol=1e-4)
 
 
 def test_clip_holds_values_within():

@@ -1,9 +1,10 @@
 """Z-normalisation of log mel rows per speaker or per recording, from statistics that can be gathered in pieces.
 
 The paper normalises each speaker to zero mean and unit variance (section 3). That holds for five minutes of one voice;
-a recording of ten seconds, mostly silent, or all of it shouted, has no such statistics. Two settings, both off by
-default, make the rule fit for any recording: rows far under the loud ones (pauses) may be left out of the statistics,
-and the statistics may be drawn towards those of the training speech, the less so the more speech there is.
+a recording of ten seconds, mostly silent, or all of it shouted, has no such statistics, and what a telephone stops
+would be blown up to unit variance. Three settings, all off by default, make the rule fit for any recording: rows far
+under the loud ones (pauses) may be left out of the statistics, the statistics may be drawn towards those of the
+training speech, the less so the more speech there is, and bins that a channel stopped may be faded out.
 """
 
 from collections.abc import Sequence
@@ -30,11 +31,18 @@ _LOUD_SHARE = 0.02
 class Statistics:
     """Counts, sums and sums of squares of log mel rows, kept apart by level in steps of half a neper.
 
-    The level of a row is the mean of its bins. Keeping levels apart lets the threshold under which a row counts as a
-    pause be set when all rows have been seen, in one pass and constant memory; two statistics add.
+    The level of a row is the mean of its bins, or the strongest of them. Keeping levels apart lets the threshold under
+    which a row counts as a pause be set when all rows have been seen, in one pass and constant memory; two statistics
+    add.
+
+    Args:
+        bins: values a row.
+        strongest: take the strongest bin for a row's level. Where a channel stopped many bins, the mean of all falls
+            too little in a pause to tell it from speech.
     """
 
-    def __init__(self, bins: int = BINS) -> None:
+    def __init__(self, bins: int = BINS, strongest: bool = False) -> None:
+        self.strongest = strongest
         self.counts = np.zeros(_STEPS)
         self.sums = np.zeros((_STEPS, bins))
         self.squares = np.zeros((_STEPS, bins))
@@ -43,7 +51,7 @@ class Statistics:
         """Add (m, bins) rows."""
         if not len(rows):
             return self
-        levels = _levels(rows)
+        levels = _levels(rows, self.strongest)
         order = np.argsort(levels, kind="stable")
         ordered = rows[order]
         present, starts = np.unique(levels[order], return_index=True)
@@ -80,9 +88,10 @@ class Statistics:
         return int(_first_steps(self.counts[None], range_db)[0])
 
 
-def _levels(rows: Floats) -> NDArray[np.intp]:
+def _levels(rows: Floats, strongest: bool) -> NDArray[np.intp]:
     """The step of level of each row, (m,)."""
-    return ((rows.mean(axis=1) - _LOWEST) / _STEP).astype(np.intp).clip(0, _STEPS - 1)
+    level = rows.max(axis=1) if strongest else rows.mean(axis=1)
+    return ((level - _LOWEST) / _STEP).astype(np.intp).clip(0, _STEPS - 1)
 
 
 def _first_steps(counts: np.ndarray, range_db: float) -> NDArray[np.intp]:
@@ -107,6 +116,8 @@ class Normalisation:
         prior_sd: (40,) SD of the training speech.
         running: each frame by what was heard up to it, as live, and not by the whole recording.
         memory_s: what was heard this long ago has 1/e of its weight in running statistics; 0 forgets nothing.
+        stopped_db: how far under the training speech's shape a bin begins to fade out, and where it is gone, as if it
+            were always at its mean; a row's level is then that of its strongest bin.
     """
 
     range_db: float | None = None
@@ -116,18 +127,38 @@ class Normalisation:
     prior_sd: tuple[float, ...] = ()
     running: bool = False
     memory_s: float = MEMORY_S
+    stopped_db: tuple[float, float] | None = None
+
+    def statistics(self, bins: int = BINS) -> Statistics:
+        """Empty statistics that this rule can be applied with."""
+        return Statistics(bins, strongest=self.stopped_db is not None)
 
     def scale(self, statistics: Statistics) -> tuple[Floats, Floats]:
-        """Mean (40,) and SD (40,) to normalise with, given what is known of the speaker or recording."""
+        """Mean (40,) and SD (40,) to normalise with, given what is known of the speaker or recording.
+
+        The SD of a bin that a channel stopped is infinite.
+        """
         count, mean, variance = statistics.moments(self.range_db)
         return self.scale_of(np.array([count]), mean, variance)
 
     def scale_of(self, count: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[Floats, Floats]:
         """The same from numbers of rows (..., 1), means (..., 40) and variances (..., 40)."""
+        heard = self._heard(count, mean)
         if self.prior_s and self.prior_mean:
             mean, variance = self._drawn_to_prior(count, mean, variance)
         sd = np.sqrt(variance)
-        return mean.astype(np.float32), np.where(sd < SD_FLOOR, 1.0, sd).astype(np.float32)
+        with np.errstate(divide="ignore"):
+            return mean.astype(np.float32), (np.where(sd < SD_FLOOR, 1.0, sd) / heard).astype(np.float32)
+
+    def _heard(self, count: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """How much of each bin a channel left, (..., bins): 1 for all, 0 for nothing."""
+        if self.stopped_db is None or not self.prior_mean:
+            return np.ones_like(mean)
+        fades, gone = (decibels * np.log(10) / 10 for decibels in self.stopped_db)
+        louder = mean - np.array(self.prior_mean)
+        # The upper quartile: a telephone stops nearly half of the bins.
+        under = np.quantile(louder, 0.75, axis=-1, keepdims=True) - louder
+        return np.where(count > 0, np.clip((gone - under) / (gone - fades), 0.0, 1.0), 1.0)
 
     def _drawn_to_prior(
         self, count: np.ndarray, mean: np.ndarray, variance: np.ndarray
@@ -179,7 +210,7 @@ class Running:
         self.rule, self.rows_a_frame = rule, rows_a_frame
         frame_s = rows_a_frame / HOP_RATE_HZ
         self._fade = float(np.exp(-frame_s / rule.memory_s)) if rule.memory_s else 1.0
-        self._known = Statistics(bins)
+        self._known = rule.statistics(bins)
 
     def push(self, rows: Floats) -> Floats:
         """Normalised copy of the (rows_a_frame * n, bins) rows of the next n frames."""
@@ -190,7 +221,7 @@ class Running:
 
     def _moments(self, rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Number of rows (n, 1), mean and variance (n, bins) of all that is known at each frame; learns the rows."""
-        steps = _levels(rows).reshape(-1, self.rows_a_frame)
+        steps = _levels(rows, self._known.strongest).reshape(-1, self.rows_a_frame)
         values = rows.reshape(*steps.shape, -1).astype(np.float64)
         counts = self._faded(_histograms(steps), self._known.counts)
         range_db = self.rule.range_db
@@ -244,9 +275,9 @@ def normalise(rows: Floats, speakers: NDArray[np.str_] | None = None, rule: Norm
     """
     rule = rule or Normalisation()
     if speakers is None:
-        return rule.apply(rows, Statistics(rows.shape[1]).update(rows))
+        return rule.apply(rows, rule.statistics(rows.shape[1]).update(rows))
     result = np.empty_like(rows)
     for speaker in np.unique(speakers):
         own = speakers == speaker
-        result[own] = rule.apply(rows[own], Statistics(rows.shape[1]).update(rows[own]))
+        result[own] = rule.apply(rows[own], rule.statistics(rows.shape[1]).update(rows[own]))
     return result

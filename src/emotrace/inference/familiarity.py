@@ -15,7 +15,7 @@ import numpy as np
 from scipy import fft
 
 from emotrace.features.logmel import BINS, HOP_RATE_HZ, Floats
-from emotrace.features.normalisation import Normalisation, Statistics
+from emotrace.features.normalisation import Normalisation
 
 FRONT_END = "logmel"
 """The front end whose rows are judged here."""
@@ -63,12 +63,16 @@ _ODD = (
 class Profile:
     """What a recording is like, gathered from its log mel rows in pieces of any size.
 
+    Args:
+        rule: the model's; its ``prior_mean`` and ``prior_sd`` (40,) are the spectrum to compare with.
+
     Attributes:
-        statistics: of all rows, for normalisation.
+        statistics: of all rows, for normalisation by the rule.
     """
 
-    def __init__(self) -> None:
-        self.statistics = Statistics()
+    def __init__(self, rule: Normalisation | None = None) -> None:
+        self.rule = rule or Normalisation()
+        self.statistics = self.rule.statistics()
         self._rest: Floats = np.empty((0, BINS), dtype=np.float32)
         self._levels: list[np.ndarray] = []
         self._windows: list[np.ndarray] = []
@@ -104,11 +108,8 @@ class Profile:
             levels.append(_pooled(self._rest))
         return levels, windows
 
-    def measures(self, rule: Normalisation | None = None) -> dict[str, float]:
+    def measures(self) -> dict[str, float]:
         """Describe all that was added.
-
-        Args:
-            rule: the model's; its ``prior_mean`` and ``prior_sd`` (40,) are the spectrum to compare with.
 
         Returns:
             Plain numbers for :func:`warnings` and :func:`fit`. What the recording is too short or too silent for is
@@ -131,16 +132,16 @@ class Profile:
             "sounding_s": float((levels[audible] > background + _ABOVE_BACKGROUND).sum()) / _POOL_RATE_HZ,
         }
         if len(windows) and audible.any():
-            result |= _typical(windows) | _beat(levels) | self._shape(rule)
+            result |= _typical(windows) | _beat(levels) | self._shape()
         return result
 
-    def _shape(self, rule: Normalisation | None) -> dict[str, float]:
-        if rule is None or not rule.prior_mean:
+    def _shape(self) -> dict[str, float]:
+        if not self.rule.prior_mean:
             return {}
-        _, mean, _ = self.statistics.moments(rule.range_db)
-        prior = np.array(rule.prior_mean)
+        _, mean, _ = self.statistics.moments(self.rule.range_db)
+        prior = np.array(self.rule.prior_mean)
         distance = (mean - mean.mean()) - (prior - prior.mean())
-        return {"shape": float(np.mean(np.abs(distance) / np.array(rule.prior_sd)))}
+        return {"shape": float(np.mean(np.abs(distance) / np.array(self.rule.prior_sd)))}
 
 
 def _pooled(rows: Floats) -> np.ndarray:
@@ -256,7 +257,7 @@ def excerpts(rows: Floats, rule: Normalisation) -> Iterator[dict[str, float]]:
         length = round(length_s * HOP_RATE_HZ)
         # A few cuts of each length, spread over the recording, tell as much as all of them.
         for first in np.unique(np.linspace(0, max(0, len(rows) - length), 4).astype(int)):
-            yield Profile().update(rows[first : first + length]).measures(rule)
+            yield Profile(rule).update(rows[first : first + length]).measures()
 
 
 def fit(measures: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:

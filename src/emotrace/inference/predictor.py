@@ -17,7 +17,6 @@ import numpy as np
 
 from emotrace import audio, features, running
 from emotrace.errors import AudioError
-from emotrace.features.normalisation import Statistics
 from emotrace.inference import familiarity
 from emotrace.inference import model as saved
 from emotrace.inference import speakers as speaking
@@ -189,9 +188,9 @@ class _Seen:
 
     def __init__(self, chosen: saved.Model, bins: int, turns: Turns | None) -> None:
         self._model, self._turns = chosen, turns
-        self._profile = familiarity.Profile() if chosen.front_end == familiarity.FRONT_END else None
-        self._whole = Statistics(bins) if self._profile is None else self._profile.statistics
-        self._own = [Statistics(bins) for _ in turns.names] if turns is not None else []
+        self._profile = familiarity.Profile(chosen.rule) if chosen.front_end == familiarity.FRONT_END else None
+        self._whole = chosen.rule.statistics(bins) if self._profile is None else self._profile.statistics
+        self._own = [chosen.rule.statistics(bins) for _ in turns.names] if turns is not None else []
         self._count = 0
 
     def all(self, parts: Iterator[np.ndarray]) -> Iterator[memoryview]:
@@ -210,7 +209,7 @@ class _Seen:
         """Sentences about what is unlike the model's speech."""
         if self._profile is None:
             return []
-        return familiarity.warnings(self._profile.measures(self._model.rule), self._model.ranges)
+        return familiarity.warnings(self._profile.measures(), self._model.ranges)
 
     def scales(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and SD to normalise with, (owners, bins) each."""

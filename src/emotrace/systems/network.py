@@ -111,7 +111,8 @@ def dataset(task: Any, settings: Settings) -> Dataset:
 
 def _dataset(task: Any, config: Config, view: View | None) -> Dataset:
     train, dev = ([_example(m, config, view) for m in part] for part in (task.train, task.dev))
-    rule = config.normalising().with_prior([example.statistics for example in train])
+    rule = config.normalising()
+    rule = rule.with_prior([example.statistics(rule) for example in train])
     return Dataset([[example] for example in train], dev, rule)
 
 

@@ -32,6 +32,7 @@ class Normalising:
     cut_share: float = 0.0
     cut_s: tuple[float, float] = (3.0, 60.0)
     running: bool = False
+    stopped_db: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Config:
     def normalising(self) -> Normalisation:
         """The rule without its prior."""
         rule = self.normalisation
-        return Normalisation(rule.range_db, rule.clip, rule.prior_s, running=rule.running)
+        return Normalisation(rule.range_db, rule.clip, rule.prior_s, running=rule.running, stopped_db=rule.stopped_db)
 
 
 def read(path: Path | None, settings: Sequence[str] = ()) -> Config:
@@ -176,6 +177,7 @@ _LIMITS: dict[type, dict[str, tuple[float, float]]] = {
         "prior_s": _NOT_NEGATIVE,
         "cut_share": _SHARE,
         "cut_s": (FRAME_S, math.inf),
+        "stopped_db": _POSITIVE,
     },
     Strength: {
         **dict.fromkeys(

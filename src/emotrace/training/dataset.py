@@ -35,7 +35,7 @@ class Example:
         features: (frames, size), not normalised, memory-mapped.
         gold: (frames,) the gold standard, moved earlier by the lag that is compensated; NaN where it is not rated.
         bins: values that share a scale (see :mod:`emotrace.features`).
-        known: statistics of all rows, where they are known already.
+        known: statistics of all rows, kept with the features.
     """
 
     recording: str
@@ -58,17 +58,24 @@ class Example:
         if rule.running:
             rows_a_frame = self.features.shape[1] // self.bins
             return Running(rule, rows_a_frame, self.bins).push(self.rows()).reshape(self.features.shape)
-        scale = rule.scale(self.statistics)
+        scale = rule.scale(self.statistics(rule))
         normal = np.empty(self.features.shape, self.features.dtype)
         for start in range(0, len(normal), _BLOCK_FRAMES):
             block = self.features[start : start + _BLOCK_FRAMES]
             normal[start : start + len(block)] = rule.scaled(block.reshape(-1, self.bins), *scale).reshape(block.shape)
         return normal
 
+    def statistics(self, rule: Normalisation) -> Statistics:
+        """Of all rows, as a rule wants them; kept, since every epoch asks for them."""
+        wanted = rule.statistics(self.bins)
+        if wanted.strongest not in self._kept:
+            known = None if wanted.strongest else self.known
+            self._kept[wanted.strongest] = known or wanted.update(self.rows())
+        return self._kept[wanted.strongest]
+
     @cached_property
-    def statistics(self) -> Statistics:
-        """Of all rows; kept, since every epoch asks for them."""
-        return self.known or Statistics(self.bins).update(self.rows())
+    def _kept(self) -> dict[bool, Statistics]:
+        return {}
 
     def cut(self, length_s: tuple[float, float], rng: np.random.Generator) -> list["Example"]:
         """Pieces one after another, their lengths drawn from a range, short ones as likely as long ones by ratio."""
@@ -130,8 +137,8 @@ def prepare(config: Config, folder: Path, jobs: int = 1, progress: Any = iter) -
         raise CorpusError(
             f"{config.root}: no {config.target} ratings in the train or dev partition; both are needed to train"
         )
-    rule = config.normalising().with_prior([variants[0].statistics for variants in train])
-    return Dataset(train, dev, rule)
+    rule = config.normalising()
+    return Dataset(train, dev, rule.with_prior([variants[0].statistics(rule) for variants in train]))
 
 
 def _examples(config: Config, recordings: Iterable[Recording], made: Iterable[kept.Entry]) -> dict[str, list[Example]]:
