@@ -145,6 +145,20 @@ class TestFit:
         torch.manual_seed(0)
         assert same_weights(slow.averaged, loop.build(TINY).state_dict())
 
+    def test_averaging_takes_counts_as_they_are(self, toy, tmp_path, monkeypatch):
+        class Normed(loop.build(TINY).__class__):
+            def __init__(self, **arguments):
+                super().__init__(**arguments)
+                self.norm = torch.nn.BatchNorm1d(BINS)
+
+            def forward(self, features, lengths=None):
+                return super().forward(self.norm(features.mT).mT, lengths)
+
+        monkeypatch.setattr(loop, "build", lambda config: Normed(**config.arguments))
+        done = run(changed(epochs=2), 0, toy, tmp_path)
+        assert done.averaged["norm.num_batches_tracked"] == 2 * 3
+        assert not torch.equal(done.averaged["norm.running_mean"], done.network.norm.running_mean)
+
     def test_l2_shrinks_the_weights(self, toy, tmp_path):
         def size(l2, name):
             return sum(v.square().sum() for v in run(changed(l2=l2), 0, toy, tmp_path / name).averaged.values())

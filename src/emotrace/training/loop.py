@@ -210,9 +210,17 @@ def _step(config: Config, run: Run, batch: Sequence[Drawn], inputs: Inputs, done
         penalised.backward()
     total = parallel.summed(loss, run.network)
     run.optimiser.step()
-    state = run.network.state_dict()
-    torch._foreach_lerp_([run.averaged[name] for name in state], list(state.values()), 1 - config.averaging)
+    _average(run, config.averaging)
     return total.item()
+
+
+def _average(run: Run, kept: float) -> None:
+    state = run.network.state_dict()
+    numbers = [name for name in state if state[name].is_floating_point()]
+    torch._foreach_lerp_([run.averaged[name] for name in numbers], [state[name] for name in numbers], 1 - kept)
+    # Batch normalisation counts its batches; counts have no mean.
+    for name in state.keys() - set(numbers):
+        run.averaged[name].copy_(state[name])
 
 
 def _save(run: Run, path: Path) -> None:
