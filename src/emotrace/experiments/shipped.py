@@ -325,7 +325,7 @@ def model_card(name: str, result: Mapping[str, Any], network: str = "", more: st
         f"- **Licence**: {LICENCE}.",
         f"- **Command**: `{result['command']}`, commit {result['made_with']['commit']}.",
         "- **Meant for** adult speech, one voice at a time. Acted training speech: levels on spontaneous speech are "
-        "less certain than the course of a trace. Valence from the voice alone is weak, and did not carry over to "
+        "less certain than the course of a trace. Valence from the voice alone is weak, and hardly carries over to "
         "another language; do not judge a person by it.",
         "",
         "## Scores (test speakers; CCC over population variances)",
