@@ -113,6 +113,22 @@ class TestFigureFive:
     def test_recordings_that_are_shorter_are_shown_whole(self):
         assert figure5.liveliest({"a": np.array([0.0, 1.0])}, 1000) == ("a", 0)
 
+    def test_systems_are_added(self, stitched_root, tmp_path):
+        def made(*told):
+            folders = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path)]
+            corpus = ["--corpus", "recola", "--root", str(stitched_root), "--quick"]
+            done = CliRunner().invoke(main, ["reproduce", "figure5", *corpus, *folders, *told], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+            return json.loads((tmp_path / "stitched" / "figure5.json").read_text())
+
+        before = made("--systems", "dilated,downup,ridge")
+        after = made("--systems", "dilated,downup,single_filter", "--add")
+        assert list(after["titles"]) == ["dilated", "downup", "ridge", "single_filter"]
+        assert "--systems dilated,downup,ridge,single_filter" in after["command"]
+        for target, found in after["targets"].items():
+            assert list(found["roughness"]) == list(after["titles"])
+            assert found["roughness"]["ridge"] == before["targets"][target]["roughness"]["ridge"]
+
     def test_both_networks_are_needed(self, stitched_root, tmp_path):
         with pytest.raises(EmotraceError, match="add dilated to --systems"):
             figure5.reproduce(Study("recola", stitched_root, tmp_path, tmp_path, only=("downup",), show=False))

@@ -9,9 +9,9 @@ import pytest
 from trees import studyforrest as tree
 
 from emotrace import metrics, systems
-from emotrace.errors import CorpusError
+from emotrace.errors import ConfigError, CorpusError
 from emotrace.experiments import paper_tables, significance, table
-from emotrace.experiments.study import Study
+from emotrace.experiments.study import Study, rounded
 from emotrace.systems import materials
 
 CCC = "ccc_population_concatenated"
@@ -124,6 +124,31 @@ class TestTable:
         assert table.reproduce(alone, ["arousal"])["arousal"]["test_scored"] == 1
         more = replace(compared, seeds=3)
         assert table.reproduce(more, ["arousal"])["arousal"]["test_scored"] == 2
+
+    def test_rows_are_added_to_a_table_as_if_all_had_been_made_at_once(self, compared, toys, tmp_path):
+        whole = table.reproduce(compared, ["arousal"])["arousal"]
+        parts = replace(compared, runs=tmp_path / "elsewhere", results=tmp_path / "parts", add=True)
+        table.reproduce(replace(parts, only=("bad", "downup")), ["arousal"])
+        made = table.reproduce(replace(parts, runs=tmp_path / "again", only=("half", "ridge")), ["arousal"])["arousal"]
+        for row in (*whole["rows"].values(), *made["rows"].values()):
+            row.pop("seconds", None)
+        assert list(made["rows"]) == list(whole["rows"])
+        assert {key: made[key] for key in ("command", "not_run", "recordings", "labels", "test_scored")} == {
+            key: whole[key] for key in ("command", "not_run", "recordings", "labels", "test_scored")
+        }
+        assert json.loads(json.dumps(rounded(made["rows"]))) == json.loads(json.dumps(rounded(whole["rows"])))
+
+    def test_rows_are_not_added_to_other_labels(self, compared, toys):
+        table.reproduce(replace(compared, only=("downup",)), ["arousal"])
+        path = compared.results / "stitched" / "table1.json"
+        other = path.read_text().replace('"labels": "', '"labels": "0')
+        for text, reason in ((other, "of other recordings or labels"), ("{", "cannot be added to")):
+            path.write_text(text)
+            with pytest.raises(ConfigError, match=reason):
+                table.reproduce(replace(compared, only=("ridge",), add=True), ["arousal"])
+            assert path.read_text() == text
+        table.reproduce(replace(compared, only=("ridge",)), ["arousal"])
+        assert list(json.loads(path.read_text())["rows"]) == ["ridge"]
 
     def test_published_figures_stand_in_columns_of_their_own(self, compared, toys):
         header, _, *rows = paper_tables.scores(table.reproduce(compared, ["valence"])["valence"]).lines()

@@ -97,6 +97,7 @@ def _of_the_paper(command: Callable[..., None]) -> Callable[..., None]:
 _GREEN = click.option(
     "--green", type=click.Path(path_type=Path), help="Folder of the green intensity tasks, for figure 4."
 )
+_ADD = click.option("--add", is_flag=True, help="Keep what the result file has of other systems.")
 _STUDY = [
     click.option("--corpus", required=True, metavar="NAME", help="A reader; emotrace corpora lists them."),
     click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the corpus lies."),
@@ -123,6 +124,7 @@ _STUDY = [
 
 @reproduce.command()
 @_of_the_paper
+@_ADD
 def table1(study: "Study") -> None:
     """Arousal: RMSE and CCC of every system."""
     _make(study, "table1")
@@ -130,6 +132,7 @@ def table1(study: "Study") -> None:
 
 @reproduce.command()
 @_of_the_paper
+@_ADD
 def table2(study: "Study") -> None:
     """Valence: RMSE and CCC of every system."""
     _make(study, "table2")
@@ -152,6 +155,7 @@ def figure4(study: "Study", green: Path | None) -> None:
 
 @reproduce.command()
 @_of_the_paper
+@_ADD
 def figure5(study: "Study") -> None:
     """Forty seconds of dilated, down/up and gold standard; the roughness of every system."""
     _make(study, "figure5")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emotrace import systems
 from emotrace.errors import EmotraceError
-from emotrace.experiments import table
+from emotrace.experiments import sweep, table
 from emotrace.experiments.study import Study
 from emotrace.experiments.table import Runs
 from emotrace.systems import Material
@@ -36,13 +36,20 @@ def reproduce(study: Study) -> dict[str, Any]:
     runs = {
         target: {name: table.gathered(jobs, failed) for name, jobs in each.items()} for target, each in plans.items()
     }
+    labels = sweep.digest([study.labels(target) for target in study.targets])
+    held = study.held("figure5", labels)
+    targets = {target: _target(study.known(target), each) for target, each in runs.items()}
+    for target, found in held.get("targets", {}).items():
+        targets[target]["roughness"] = dict(sorted({**found["roughness"], **targets[target]["roughness"]}.items()))
+    names = sorted({*held.get("titles", ()), *study.names})
     result = {
         "part": "dev",
-        "titles": {name: systems.get(name).TITLE for name in study.names},
+        "labels": labels,
+        "titles": {name: systems.get(name).TITLE for name in names},
         "design": study.design(study.targets[0]).statement,
-        "targets": {target: _target(study.known(target), each) for target, each in runs.items()},
+        "targets": targets,
     }
-    return study.write("figure5", "figure5", result)
+    return study.write("figure5", "figure5", result, names)
 
 
 def _target(known: Mapping[str, Material], runs: Mapping[str, Runs]) -> dict[str, Any]:

@@ -52,24 +52,18 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def compared(scores: Mapping[str, Sequence[float]], reference: str) -> dict[str, dict[str, float]]:
-    """Every system against one.
+def compared(scores: Sequence[float], reference: Sequence[float]) -> dict[str, float]:
+    """One system against another.
 
     Args:
-        scores: by system, one a recording, in the same order.
-        reference: the system that the others are compared with.
+        scores: one a recording.
+        reference: the other's, in the same order.
 
     Returns:
-        By system: ``difference`` (mean, positive where it is better than the reference), ``p`` and ``p_holm``.
+        ``difference`` (mean, positive where it is better than the reference) and ``p``.
     """
-    own = np.asarray(scores[reference])
-    differences = {name: np.asarray(each) - own for name, each in scores.items() if name != reference}
-    p_values = {name: sign_flip(each) for name, each in differences.items()}
-    adjusted = holm(p_values)
-    return {
-        name: {"difference": float(each.mean()), "p": p_values[name], "p_holm": adjusted[name]}
-        for name, each in differences.items()
-    }
+    differences = np.asarray(scores) - np.asarray(reference)
+    return {"difference": float(differences.mean()), "p": sign_flip(differences)}
 
 
 def _all_signs(count: int) -> NDArray[np.float64]:

@@ -45,6 +45,7 @@ class Study:
         quick: a reduced budget: few recordings, two seeds, two epochs; what comes out shows that all runs, and is not
             a result.
         show: the progress.
+        add: leave what a result file says of other systems where it is.
     """
 
     corpus: str
@@ -58,6 +59,7 @@ class Study:
     backend: str = "processes"
     quick: bool = False
     show: bool = True
+    add: bool = False
 
     @property
     def label(self) -> str:
@@ -180,10 +182,46 @@ class Study:
         self.failed.update(sweep.sweep(untried, self.jobs, self.backend, self.show))
         return self.failed
 
-    def write(self, name: str, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Leave a result file, ``LABEL/NAME.json``, that says what made it."""
+    def labels(self, target: str) -> str:
+        """What the division of the corpus and all gold standards in it are known by."""
+        known = self.known(target)
+        return sweep.digest([sweep.digest_of_golds(fold, known) for fold in self.design(target).folds])
+
+    def held(self, name: str, labels: str) -> dict[str, Any]:
+        """The result file that is added to; empty where nothing is to be added to.
+
+        Args:
+            name: of the file.
+            labels: what its gold standards are known by; see :meth:`labels`.
+
+        Raises:
+            ConfigError: it is damaged, or of other gold standards.
+        """
+        path = self.results / self.label / f"{name}.json"
+        if not self.add or not path.exists():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            same = found["labels"] == labels and found["quick"] == self.quick
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ConfigError(f"{path}: cannot be added to; leave --add out to write it anew") from None
+        if not same:
+            raise ConfigError(f"{path}: is of other recordings or labels; leave --add out to write it anew")
+        return dict(found)
+
+    def write(
+        self, name: str, command: str, result: Mapping[str, Any], compared: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """Leave a result file, ``LABEL/NAME.json``, that says what made it.
+
+        Args:
+            name: of the file.
+            command: of ``emotrace reproduce``.
+            result: what it says.
+            compared: the systems in it, where they are not those of the study.
+        """
         told = {
-            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{self._told()}",
+            "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{self._told(compared)}",
             "corpus": self.corpus,
             "label": self.label,
             "quick": self.quick,
@@ -194,9 +232,10 @@ class Study:
         write_text(path, json.dumps(rounded(told), indent=1) + "\n")
         return told
 
-    def _told(self) -> str:
+    def _told(self, compared: Sequence[str] | None) -> str:
         """The options that decide what comes out."""
-        chosen = f" --systems {','.join(self.names)}" if self.only else ""
+        names = compared or self.names
+        chosen = f" --systems {','.join(names)}" if self.only and names != systems.names() else ""
         return chosen + (f" --seeds {self.seeds}" if self.seeds else "") + " --quick" * self.quick
 
 

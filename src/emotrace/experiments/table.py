@@ -104,18 +104,23 @@ def _table(study: Study, target: str, plans: Mapping[str, Sequence[Job]], failed
     rows = {name: _row(study, target, name, runs[name], design) for name in plans}
     part = "test" if any(fold.test for fold in design.folds) else "dev"
     complete = {name: each for name, each in runs.items() if each.reason is None}
-    for name, found in _compared(complete, known, part).items():
-        rows[name]["against_downup"] = found
+    for name, each in complete.items():
+        rows[name]["per_recording"] = _per_recording(each, known, part)
+    labels = study.labels(target)
+    held = study.held(NUMBERS[target], labels)
+    rows = dict(sorted({**held.get("rows", {}), **rows}.items()))
+    _compare(rows)
     result = {
         "target": target,
+        "labels": labels,
         "design": design.statement,
         "recordings": {part: sorted({i for fold in design.folds for i in getattr(fold, part)}) for part in PARTS},
         "significance": f"sign flips of the difference of CCCs a recording, {part} part, averaged traces; Holm",
-        "test_scored": _times_scored(study, target, complete, plans),
+        "test_scored": max(_times_scored(study, target, complete, plans), held.get("test_scored", 0)),
         "rows": rows,
-        "not_run": [systems.get(name).TITLE for name in systems.names() if name not in study.names],
+        "not_run": [systems.get(name).TITLE for name in systems.names() if name not in rows],
     }
-    return study.write(NUMBERS[target], NUMBERS[target], result)
+    return study.write(NUMBERS[target], NUMBERS[target], result, list(rows))
 
 
 def _row(study: Study, target: str, name: str, runs: Runs, design: Design) -> dict[str, Any]:
@@ -162,17 +167,24 @@ def _group(runs: Runs, ids: Sequence[str], known: Mapping[str, Material]) -> dic
     return scored({name: averaged[name] for name in ids}, known)
 
 
-def _compared(runs: Mapping[str, Runs], known: Mapping[str, Material], part: str) -> dict[str, dict[str, float]]:
+def _per_recording(runs: Runs, known: Mapping[str, Material], part: str) -> list[float]:
+    """CCC of each recording's averaged trace, recordings sorted by name."""
+    traces = runs.averaged(part)
+    ids = sorted(traces)
+    own, rated = [known[i].gold for i in ids], [known[i].rated for i in ids]
+    scores = metrics.scores_per_recording(metrics.ccc_population, own, [traces[i] for i in ids], rated)
+    return [float(score) for score in scores]
+
+
+def _compare(rows: Mapping[str, dict[str, Any]]) -> None:
     """Every system against down/up, recording by recording."""
-    if REFERENCE not in runs:
-        return {}
-    scores = {}
-    for name, each in runs.items():
-        traces = each.averaged(part)
-        ids = sorted(traces)
-        own, rated = [known[i].gold for i in ids], [known[i].rated for i in ids]
-        scores[name] = metrics.scores_per_recording(metrics.ccc_population, own, [traces[i] for i in ids], rated)
-    return significance.compared(scores, REFERENCE)
+    reference = rows.get(REFERENCE, {}).get("per_recording")
+    for name, row in rows.items():
+        if reference and name != REFERENCE and "per_recording" in row:
+            row["against_downup"] = significance.compared(row["per_recording"], reference)
+    found = {name: row["against_downup"]["p"] for name, row in rows.items() if "against_downup" in row}
+    for name, p_value in significance.holm(found).items():
+        rows[name]["against_downup"]["p_holm"] = p_value
 
 
 def _times_scored(study: Study, target: str, complete: Mapping[str, Runs], plans: Mapping[str, Sequence[Job]]) -> int:
