@@ -154,6 +154,7 @@ class TestRanges:
             ("learning_rate=.inf", "learning_rate is inf; it must be above 0"),
             ("averaging=1.5", "averaging is 1.5; it must be between 0 and 1"),
             ("normalisation.cut_share=2", "normalisation.cut_share is 2.0; it must be between 0 and 1"),
+            ("normalisation.steady_sd=true", "normalisation.steady_sd takes the SD of the training speech"),
             ("normalisation.clip=0", "normalisation.clip is 0.0; it must be above 0"),
             ("normalisation.cut_s=[0, 1]", "normalisation.cut_s is [0.0, 1.0]; it must be two numbers, the lower"),
             ("normalisation.cut_s=[3, 1]", "normalisation.cut_s is [3.0, 1.0]; it must be two numbers, the lower"),

@@ -374,3 +374,58 @@ class TestRunning:
 
     def test_nothing_in_nothing_out(self):
         assert Running(self.PRIOR).push(np.empty((0, BINS), np.float32)).shape == (0, BINS)
+
+
+class TestVoice:
+    """Two values beside the energies that a row's level and a microphone do not touch."""
+
+    RULE = Normalisation(range_db=30.0, prior_s=20.0, stopped_db=(12.0, 24.0), voice=2)
+
+    def rows(self, count=400, pitch=20.0, seed=0):
+        rng = np.random.default_rng(seed)
+        beside = np.column_stack([pitch + 3 * rng.normal(size=count), rng.uniform(size=count)])
+        return np.column_stack([speech(count, seed=seed), beside]).astype(np.float32)
+
+    def prior(self):
+        known = [statistics(self.rows(3000, pitch, seed), self.RULE) for seed, pitch in enumerate((14.0, 26.0))]
+        return self.RULE.with_prior(known)
+
+    def test_energies_are_normalised_as_they_are_alone(self):
+        rule = self.prior()
+        alone = replace(rule, voice=0, prior_mean=rule.prior_mean[:BINS], prior_sd=rule.prior_sd[:BINS])
+        rows = self.rows()
+        rows[:, :5] -= 9
+        both = rule.apply(rows, statistics(rows, rule))
+        own = alone.apply(rows[:, :BINS], statistics(rows[:, :BINS], alone))
+        np.testing.assert_allclose(both[:, :BINS], own, atol=1e-5)
+
+    def test_prior_keeps_the_pitch_where_it_is(self):
+        assert self.prior().prior_mean[BINS] == pytest.approx(20, abs=0.5)
+
+    def test_a_gain_does_not_show(self):
+        rule = self.prior()
+        louder = self.rows()
+        louder[:, :BINS] += np.float32(2.5)
+        plain, loud = (rule.apply(rows, statistics(rows, rule)) for rows in (self.rows(), louder))
+        np.testing.assert_allclose(plain[:, BINS:], loud[:, BINS:], atol=1e-5)
+
+    def test_mean_is_soon_the_recording_s_own_and_the_scale_that_of_the_prior(self):
+        rule = self.prior()
+        mean, sd = rule.scale(statistics(self.rows(2000, pitch=38.0), rule))
+        assert 35.5 < mean[BINS] < 37.5
+        assert sd[BINS] == pytest.approx(rule.prior_sd[BINS])
+
+    def test_live_as_whole(self):
+        rule = replace(self.prior(), memory_s=0.0)
+        rows = self.rows(800)
+        running = Running(rule, bins=BINS + 2)
+        live = np.concatenate([running.push(rows[:100]), running.push(rows[100:])])
+        np.testing.assert_allclose(live[-4:, BINS:], rule.apply(rows, statistics(rows, rule))[-4:, BINS:], atol=0.3)
+
+
+def test_a_steady_sd_is_the_training_speech_s_whatever_the_recording_does():
+    rule = Normalisation(range_db=30.0, prior_s=20.0, steady_sd=True).with_prior([statistics(speech(3000))])
+    flat = (speech(4000).mean(axis=0) + 0.1 * (speech(4000, seed=1) - speech(4000).mean(axis=0))).astype(np.float32)
+    mean, sd = rule.scale(statistics(flat, rule))
+    np.testing.assert_allclose(sd, rule.prior_sd, rtol=1e-5)
+    np.testing.assert_allclose(mean, replace(rule, steady_sd=False).scale(statistics(flat, rule))[0])

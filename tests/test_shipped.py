@@ -102,7 +102,7 @@ def test_what_is_measured_is_what_streams_give(streamed):
 @pytest.mark.parametrize("network", shipped.NETWORKS)
 def test_every_figure_is_recorded(done, network):
     result = json.loads((done.results / f"shipped-{network}.json").read_text())
-    for row in ("stitched", *(f"{c}_{k}" for c in ("tava", "emodb") for k in shipped.CONDITIONS)):
+    for row in ("stitched", *(f"{c}_{k}" for c in ("tava", "emodb", "dev_short") for k in shipped.CONDITIONS)):
         for target in shipped.TARGETS:
             assert set(result[row][target]) >= {"seeds_mean", "seeds_sd", "five_run_mean"}
     assert result["stitched"]["arousal"]["ceiling"]["ccc_population_concatenated"] > 0
@@ -125,6 +125,18 @@ def test_what_is_measured_on_took_no_part_in_training(done):
     assert not spoken["test"] & (spoken["train"] | spoken["dev"])
     result = json.loads((done.results / "shipped-downup.json").read_text())
     assert set(result["test_speakers"]) == spoken["test"]
+
+
+def test_short_recordings_hold_every_utterance_of_a_speaker_as_often(ratings_csv):
+    sounds, spoken = shipped.short_recordings(ratings_csv, {"s1", "s2"})
+    utterances = [u for u in stitched.read_utterances(ratings_csv) if u.speaker in {"s1", "s2"}]
+    times = {u.name: [said[1] for said in spoken["valence"]].count(u.name) for u in utterances}
+    assert set(times.values()) == {shipped.SHORT_ROUNDS}
+    assert sounds.keys() == {said[0] for said in spoken["arousal"]}
+    for name, _, start_s, end_s, _ in spoken["arousal"]:
+        assert 0 < start_s < end_s < len(sounds[name]) / audio.RATE_HZ
+    again, _ = shipped.short_recordings(ratings_csv, {"s2", "s1"})
+    assert all((again[name] == sound).all() for name, sound in sounds.items())
 
 
 def test_the_calibration_is_that_of_the_development_speakers(done):

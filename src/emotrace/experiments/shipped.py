@@ -7,7 +7,7 @@ ones were.
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,15 @@ TARGETS = ("arousal", "valence")
 SEED = 1
 RECORDINGS_PER_SPEAKER = 3
 PAUSE_S = 0.8
+SHORT_ROUNDS = 3
 COMMAND = "emotrace reproduce shipped --root DATA"
 SUMMARY = "stitched recordings of TAVA (acted English, 18 speakers)"
 LICENCE = "MIT for the weights; their training data, TAVA, is under AGPL-3.0"
 
 _CONFIGS = Path(__file__).parent / "configs"
+
+Spoken = dict[str, list[Utterance]]
+"""What is said when, by target, with its rating."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +153,19 @@ def _offline(samples: np.ndarray, chosen: model.Model) -> np.ndarray:
 def measure(
     split: model.Model, corpus: Path, data: Path, runs: list[Path], members: Members = _offline
 ) -> dict[str, Any]:
-    """Every figure of the model card, on the test speakers and on EMO-DB-47.
+    """Every figure of the model card, on the test speakers and on EMO-DB-47, and the development speakers' in short.
 
     ``members`` gives every member's trace, (members, frames, targets), of samples at 16 kHz.
     """
-    test = [r for r in corpora.get("recola").load(corpus) if r.partition == "test"]
+    recordings = corpora.get("recola").load(corpus)
+    test = [r for r in recordings if r.partition == "test"]
     names = {r.id for r in test}
     spoken = {t: [span for span in stitched.spans(corpus, t) if span[0] in names] for t in TARGETS}
-    joined, german = join_emodb(data / "emodb47" / "ratings.csv")
+    developing = {str(r.speaker) for r in recordings if r.partition == "dev"}
+    others = {
+        "emodb": join_emodb(data / "emodb47" / "ratings.csv"),
+        "dev_short": short_recordings(data / "tava" / "ratings.csv", developing),
+    }
     clean = {r.id: audio.load(r.audio) for r in test if r.audio is not None}
     result: dict[str, Any] = {
         "data": f"stitched TAVA, seed {SEED}, {RECORDINGS_PER_SPEAKER} recordings a speaker; EMO-DB-47",
@@ -173,11 +182,11 @@ def measure(
             result["stitched"] = {
                 t: _against_gold(t, i, test, heard, spoken[t], runs[i]) for i, t in enumerate(TARGETS)
             }
-        german_heard = {name: members(change(x), split) for name, x in joined.items()}
-        for corpus_name, traces, utterances in (("tava", heard, spoken), ("emodb", german_heard, german)):
-            result[f"{corpus_name}_{condition}"] = {
-                t: _against_utterances(i, traces, utterances[t]) for i, t in enumerate(TARGETS)
-            }
+        parts = {"tava": (heard, spoken)}
+        for name, (sounds, said) in others.items():
+            parts[name] = ({each: members(change(x), split) for each, x in sounds.items()}, said)
+        for name, (traces, said) in parts.items():
+            result[f"{name}_{condition}"] = {t: _against_utterances(i, traces, said[t]) for i, t in enumerate(TARGETS)}
     return result
 
 
@@ -234,7 +243,7 @@ def _summary(by_seed: list[dict[str, float]], of_mean: dict[str, float]) -> dict
     }
 
 
-def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], dict[str, list[Utterance]]]:
+def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], Spoken]:
     """Each speaker's utterances one after the other, pauses of room noise between.
 
     Returns:
@@ -248,20 +257,48 @@ def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], dict[str, list
             rows = [(r["speaker"], r["file"], float(r["arousal"]), float(r["valence"])) for r in csv.DictReader(lines)]
     except (OSError, KeyError, ValueError) as error:
         raise CorpusError(f"{ratings_csv}: wants the columns file,speaker,arousal,valence ({error})") from None
-    joined: dict[str, np.ndarray] = {}
-    spans: dict[str, list[Utterance]] = {target: [] for target in TARGETS}
-    for speaker in sorted({row[0] for row in rows}):
+    groups: dict[str, list[stitched.Utterance]] = {row[0]: [] for row in sorted(rows)}
+    for speaker, file, arousal, valence in rows:
+        groups[speaker].append(stitched.Utterance(file, ratings_csv.parent / file, speaker, (arousal, valence)))
+    return _joined(groups)
+
+
+def short_recordings(ratings_csv: Path, speakers: Collection[str]) -> tuple[dict[str, np.ndarray], Spoken]:
+    """What people record for a moment: two to eight utterances of one speaker in any order, joined as EMO-DB's are.
+
+    Every speaker's utterances are used `SHORT_ROUNDS` times.
+
+    Returns:
+        Samples by recording, and by target what is said when, with its rating.
+    """
+    utterances = stitched.read_utterances(ratings_csv)
+    groups: dict[str, list[stitched.Utterance]] = {}
+    for speaker in sorted(speakers):
+        own = [u for u in utterances if u.speaker == speaker]
+        for number in range(SHORT_ROUNDS):
+            rng = np.random.default_rng([SEED, number, *speaker.encode()])
+            order, at = rng.permutation(len(own)), 0
+            while at < len(own):
+                count = int(rng.integers(2, 9))
+                groups[f"{speaker}-{number}-{at}"] = [own[index] for index in order[at : at + count]]
+                at += count
+    return _joined(groups)
+
+
+def _joined(groups: Mapping[str, Sequence[stitched.Utterance]]) -> tuple[dict[str, np.ndarray], Spoken]:
+    sounds: dict[str, np.ndarray] = {}
+    spans: Spoken = {target: [] for target in TARGETS}
+    for name, utterances in groups.items():
         placed, at = [], 0
-        for _, file, arousal, valence in (row for row in rows if row[0] == speaker):
-            utterance = stitched.Utterance(file, ratings_csv.parent / file, speaker, (arousal, valence))
+        for utterance in utterances:
             start = at + round(PAUSE_S * audio.RATE_HZ)
             at = start + len(audio.load(utterance.file))
             placed.append(stitched.Placed(utterance, start, at))
             for target, rating in zip(TARGETS, utterance.rating, strict=True):
-                spans[target].append((speaker, file, start / audio.RATE_HZ, at / audio.RATE_HZ, rating))
+                spans[target].append((name, utterance.name, start / audio.RATE_HZ, at / audio.RATE_HZ, rating))
         whole = stitched.Settings(duration_s=at / audio.RATE_HZ + PAUSE_S, snr_db=(40.0, 40.0))
-        joined[speaker] = stitched.render(placed, whole, np.random.default_rng([SEED, int(speaker)]))
-    return joined, spans
+        sounds[name] = stitched.render(placed, whole, np.random.default_rng([SEED, *name.encode()]))
+    return sounds, spans
 
 
 def pink_noise(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,8 @@ A front end is a module with ``rate_hz`` (rows a second), ``size`` (values a row
 ``extract(samples at 16 kHz) -> (floor(n / 640), size)``, not normalised. ``bins`` values share a scale with those that
 stand a multiple of ``bins`` further in a row: normalisation works on the rows reshaped to ``(..., bins)``. ``Stream``
 gives these rows for a signal that arrives in pieces (``push``, ``finish``; rows of an unfinished frame may come last).
-``VERSION`` counts up whenever the numbers change: features that are kept on disk are known by it.
+``VERSION`` counts up whenever the numbers change: features that are kept on disk are known by it. ``VOICE``, where it
+is given, says how many values at the end of a row are no energies (:mod:`emotrace.features.normalisation`).
 
 That is enough to train with. A model predicts with a front end that also works on sound as it comes, and then offers
 what :class:`Streaming` lists: the same numbers as ``extract``, from blocks of any size.
@@ -85,6 +86,12 @@ def _seconds(name: str, window: str) -> float:
         return float(window.removesuffix("s"))
     except ValueError:
         raise ConfigError(f"front end {name}: {window!r} is no length; write it as in @6s") from None
+
+
+def voice_values(front_end: ModuleType) -> int:
+    """How many values at the end of its rows are no energies."""
+    count: int = getattr(front_end, "VOICE", 0)
+    return count
 
 
 def streaming(name: str) -> Streaming:

@@ -187,7 +187,7 @@ def _compute(folder: Path, key: str, front_end: ModuleType, sound: Sound) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     speeds: list[float] = []
     write_atomically(path, lambda file: speeds.append(_write_rows(file, front_end, sound)), force=True, mode="wb")
-    table = _table(_gathered(np.load(path, mmap_mode="r", allow_pickle=False), front_end.bins))
+    table = _table(_gathered(np.load(path, mmap_mode="r", allow_pickle=False), front_end))
     write_atomically(statistics_path, lambda file: np.save(file, table, allow_pickle=False), force=True, mode="wb")
     _write_json(note_path, {"checks": [_check(path), _check(statistics_path)], "speed": speeds[0]})
 
@@ -247,12 +247,12 @@ def _stretches(source: Path) -> Iterator[np.ndarray]:
     yield np.concatenate(waiting)
 
 
-def _gathered(values: np.ndarray, bins: int) -> Statistics:
+def _gathered(values: np.ndarray, front_end: ModuleType) -> Statistics:
     """Statistics of (frames, size) features, a stretch at a time."""
-    statistics = Statistics(bins)
+    statistics = Statistics(front_end.bins, voice=features.voice_values(front_end))
     step = round(STRETCH_S / FRAME_S)
     for start in range(0, len(values), step):
-        statistics.update(values[start : start + step].reshape(-1, bins))
+        statistics.update(values[start : start + step].reshape(-1, front_end.bins))
     return statistics
 
 

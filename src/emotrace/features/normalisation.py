@@ -5,6 +5,10 @@ a recording of ten seconds, mostly silent, or all of it shouted, has no such sta
 would be blown up to unit variance. Three settings, all off by default, make the rule fit for any recording: rows far
 under the loud ones (pauses) may be left out of the statistics, the statistics may be drawn towards those of the
 training speech, the less so the more speech there is, and bins that a channel stopped may be faded out.
+
+Where pitch and voicing stand beside the energies (:mod:`emotrace.features.voice`), they tell nothing of a row's level,
+a microphone does not change them, and two octaves lie between two people's pitch: their mean is soon the recording's
+own, their SD always that of the training speech, since how far a voice moves is what they are there to tell.
 """
 
 from collections.abc import Sequence
@@ -21,6 +25,9 @@ SD_FLOOR = 1e-2
 
 MEMORY_S = 300.0
 """How far back running statistics reach: five minutes, the length of the recordings that networks are trained on."""
+
+VOICE_PRIOR_S = 2.0
+"""Seconds of training speech that the mean of what is no energy is weighed against."""
 
 _STEP = 0.5
 _LOWEST = float(np.log(FLOOR))
@@ -39,10 +46,11 @@ class Statistics:
         bins: values a row.
         strongest: take the strongest bin for a row's level. Where a channel stopped many bins, the mean of all falls
             too little in a pause to tell it from speech.
+        voice: how many values at the end of a row are no energies.
     """
 
-    def __init__(self, bins: int = BINS, strongest: bool = False) -> None:
-        self.strongest = strongest
+    def __init__(self, bins: int = BINS, strongest: bool = False, voice: int = 0) -> None:
+        self.strongest, self.voice = strongest, voice
         self.counts = np.zeros(_STEPS)
         self.sums = np.zeros((_STEPS, bins))
         self.squares = np.zeros((_STEPS, bins))
@@ -51,7 +59,7 @@ class Statistics:
         """Add (m, bins) rows."""
         if not len(rows):
             return self
-        levels = _levels(rows, self.strongest)
+        levels = self.levels(rows)
         order = np.argsort(levels, kind="stable")
         ordered = rows[order]
         present, starts = np.unique(levels[order], return_index=True)
@@ -61,6 +69,12 @@ class Statistics:
             self.sums[step] += alike.sum(axis=0)
             self.squares[step] += np.einsum("ij,ij->j", alike, alike)
         return self
+
+    def levels(self, rows: Floats) -> NDArray[np.intp]:
+        """The step of level of each of (m, bins) rows, (m,)."""
+        energies = rows[:, : rows.shape[1] - self.voice]
+        level = energies.max(axis=1) if self.strongest else energies.mean(axis=1)
+        return ((level - _LOWEST) / _STEP).astype(np.intp).clip(0, _STEPS - 1)
 
     def merge(self, other: "Statistics") -> Self:
         """Add what another has seen."""
@@ -88,12 +102,6 @@ class Statistics:
         return int(_first_steps(self.counts[None], range_db)[0])
 
 
-def _levels(rows: Floats, strongest: bool) -> NDArray[np.intp]:
-    """The step of level of each row, (m,)."""
-    level = rows.max(axis=1) if strongest else rows.mean(axis=1)
-    return ((level - _LOWEST) / _STEP).astype(np.intp).clip(0, _STEPS - 1)
-
-
 def _first_steps(counts: np.ndarray, range_db: float) -> NDArray[np.intp]:
     """Lowest level that is no pause, (n,), for n histograms of levels, (n, steps)."""
     sounding = counts[:, 1:]
@@ -118,6 +126,9 @@ class Normalisation:
         memory_s: what was heard this long ago has 1/e of its weight in running statistics; 0 forgets nothing.
         stopped_db: how far under the training speech's shape a bin begins to fade out, and where it is gone, as if it
             were always at its mean; a row's level is then that of its strongest bin.
+        voice: how many values at the end of a row are no energies but tell of the voice.
+        steady_sd: divide by the SD of the training speech whatever the recording's own is: how far a voice moves is
+            then still to be seen, and how far noise hides it.
     """
 
     range_db: float | None = None
@@ -128,10 +139,12 @@ class Normalisation:
     running: bool = False
     memory_s: float = MEMORY_S
     stopped_db: tuple[float, float] | None = None
+    voice: int = 0
+    steady_sd: bool = False
 
     def statistics(self, bins: int = BINS) -> Statistics:
         """Empty statistics that this rule can be applied with."""
-        return Statistics(bins, strongest=self.stopped_db is not None)
+        return Statistics(bins, strongest=self.stopped_db is not None, voice=self.voice)
 
     def scale(self, statistics: Statistics) -> tuple[Floats, Floats]:
         """Mean (40,) and SD (40,) to normalise with, given what is known of the speaker or recording.
@@ -152,22 +165,36 @@ class Normalisation:
 
     def _heard(self, count: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """How much of each bin a channel left, (..., bins): 1 for all, 0 for nothing."""
+        heard = np.ones_like(mean)
         if self.stopped_db is None or not self.prior_mean:
-            return np.ones_like(mean)
+            return heard
         fades, gone = (decibels * np.log(10) / 10 for decibels in self.stopped_db)
-        louder = mean - np.array(self.prior_mean)
+        louder = self._energies(mean - np.array(self.prior_mean))
         # The upper quartile: a telephone stops nearly half of the bins.
         under = np.quantile(louder, 0.75, axis=-1, keepdims=True) - louder
-        return np.where(count > 0, np.clip((gone - under) / (gone - fades), 0.0, 1.0), 1.0)
+        self._energies(heard)[:] = np.where(count > 0, np.clip((gone - under) / (gone - fades), 0.0, 1.0), 1.0)
+        return heard
+
+    def _energies(self, values: np.ndarray) -> np.ndarray:
+        """A view of (..., bins) without what tells of the voice."""
+        return values[..., : values.shape[-1] - self.voice]
 
     def _drawn_to_prior(
         self, count: np.ndarray, mean: np.ndarray, variance: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         prior_mean, prior_sd = np.array(self.prior_mean), np.array(self.prior_sd)
-        own = count / (count + 100.0 * self.prior_s)
+        prior_s = np.full(len(prior_mean), VOICE_PRIOR_S)
+        self._energies(prior_s)[:] = self.prior_s
+        own = count / (count + 100.0 * prior_s)
+        own_variance = np.zeros_like(own)
+        if not self.steady_sd:
+            self._energies(own_variance)[:] = self._energies(own)
         # The median: of a telephone's bins nearly half are empty, and tell nothing of how loud the recording is.
-        level = np.where(count > 0, np.median(mean - prior_mean, axis=-1, keepdims=True), 0.0)
-        return own * mean + (1 - own) * (prior_mean + level), own * variance + (1 - own) * prior_sd**2
+        level = np.zeros_like(mean)
+        above = np.median(self._energies(mean - prior_mean), axis=-1, keepdims=True)
+        self._energies(level)[:] = np.where(count > 0, above, 0.0)
+        drawn = own_variance * variance + (1 - own_variance) * prior_sd**2
+        return own * mean + (1 - own) * (prior_mean + level), drawn
 
     def apply(self, rows: Floats, statistics: Statistics) -> Floats:
         """Normalised copy of (m, bins) rows."""
@@ -181,7 +208,10 @@ class Normalisation:
     def with_prior(self, recordings: Sequence[Statistics]) -> "Normalisation":
         """The same settings, with the mean over training recordings of their shape and variance as the prior."""
         moments = [statistics.moments(self.range_db) for statistics in recordings]
-        mean = np.mean([mean - np.median(mean) for _, mean, _ in moments], axis=0)
+        shapes = [mean.copy() for _, mean, _ in moments]
+        for shape in shapes:
+            self._energies(shape)[:] -= np.median(self._energies(shape))
+        mean = np.mean(shapes, axis=0)
         sd = np.sqrt(np.mean([variance for _, _, variance in moments], axis=0))
         return replace(self, prior_mean=tuple(mean.round(4).tolist()), prior_sd=tuple(sd.round(4).tolist()))
 
@@ -221,7 +251,7 @@ class Running:
 
     def _moments(self, rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Number of rows (n, 1), mean and variance (n, bins) of all that is known at each frame; learns the rows."""
-        steps = _levels(rows, self._known.strongest).reshape(-1, self.rows_a_frame)
+        steps = self._known.levels(rows).reshape(-1, self.rows_a_frame)
         values = rows.reshape(*steps.shape, -1).astype(np.float64)
         counts = self._faded(_histograms(steps), self._known.counts)
         range_db = self.rule.range_db

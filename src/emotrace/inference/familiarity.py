@@ -17,8 +17,8 @@ from scipy import fft
 from emotrace.features.logmel import BINS, HOP_RATE_HZ, Floats
 from emotrace.features.normalisation import Normalisation
 
-FRONT_END = "logmel"
-"""The front end whose rows are judged here."""
+FRONT_ENDS = ("logmel", "voice")
+"""Those whose rows can be judged here: 40 log mel energies, and what may stand beside them."""
 
 EXCERPTS_S = (5, 10, 20, 60)
 """Lengths that training recordings are cut to: short recordings scatter more than the long ones of a corpus."""
@@ -64,7 +64,7 @@ class Profile:
     """What a recording is like, gathered from its log mel rows in pieces of any size.
 
     Args:
-        rule: the model's; its ``prior_mean`` and ``prior_sd`` (40,) are the spectrum to compare with.
+        rule: the model's; the first 40 of its ``prior_mean`` and ``prior_sd`` are the spectrum to compare with.
 
     Attributes:
         statistics: of all rows, for normalisation by the rule.
@@ -72,15 +72,19 @@ class Profile:
 
     def __init__(self, rule: Normalisation | None = None) -> None:
         self.rule = rule or Normalisation()
-        self.statistics = self.rule.statistics()
+        self.statistics = self.rule.statistics(BINS + self.rule.voice)
         self._rest: Floats = np.empty((0, BINS), dtype=np.float32)
         self._levels: list[np.ndarray] = []
         self._windows: list[np.ndarray] = []
 
     def update(self, rows: Floats) -> Self:
-        """Add (m, 40) rows at 100 Hz, as :func:`emotrace.features.logmel.log_mel` gives them for samples in [-1, 1]."""
+        """Add (m, bins) rows at 100 Hz of samples in [-1, 1].
+
+        Their first 40 values are those of :func:`emotrace.features.logmel.log_mel`, and all that is judged; the
+        statistics are of all of them.
+        """
         self.statistics.update(rows)
-        rows = np.concatenate([self._rest, rows])
+        rows = np.concatenate([self._rest, rows[:, :BINS]])
         count = max(0, (len(rows) - _WINDOW) // _STEP + 1)
         for first in range(0, count, _WINDOWS_AT_ONCE):
             some = min(_WINDOWS_AT_ONCE, count - first)
@@ -139,9 +143,9 @@ class Profile:
         if not self.rule.prior_mean:
             return {}
         _, mean, _ = self.statistics.moments(self.rule.range_db)
-        prior = np.array(self.rule.prior_mean)
+        mean, prior, sd = (np.array(each)[:BINS] for each in (mean, self.rule.prior_mean, self.rule.prior_sd))
         distance = (mean - mean.mean()) - (prior - prior.mean())
-        return {"shape": float(np.mean(np.abs(distance) / np.array(self.rule.prior_sd)))}
+        return {"shape": float(np.mean(np.abs(distance) / sd))}
 
 
 def _pooled(rows: Floats) -> np.ndarray:
@@ -250,7 +254,7 @@ def excerpts(rows: Floats, rule: Normalisation) -> Iterator[dict[str, float]]:
     """Measures of cuts of a training recording, of the lengths that people give; what :func:`fit` wants.
 
     Args:
-        rows: (m, 40) log mel rows of the recording.
+        rows: (m, bins) rows of the recording, the first 40 values of each log mel energies.
         rule: the model's.
     """
     for length_s in (*EXCERPTS_S, len(rows) / HOP_RATE_HZ):

@@ -188,7 +188,7 @@ class _Seen:
 
     def __init__(self, chosen: saved.Model, bins: int, turns: Turns | None) -> None:
         self._model, self._turns = chosen, turns
-        self._profile = familiarity.Profile(chosen.rule) if chosen.front_end == familiarity.FRONT_END else None
+        self._profile = familiarity.Profile(chosen.rule) if chosen.front_end in familiarity.FRONT_ENDS else None
         self._whole = chosen.rule.statistics(bins) if self._profile is None else self._profile.statistics
         self._own = [chosen.rule.statistics(bins) for _ in turns.names] if turns is not None else []
         self._count = 0

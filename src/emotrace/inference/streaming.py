@@ -54,9 +54,10 @@ class Stream:
         self.model = model if isinstance(model, saved.Model) else saved.load(model)
         self._sound = audio.Stream(rate_hz, channels)
         self._rows = _front_end(self.model)
-        self._normalise = Running(self.model.rule)
+        bins = features.get(self.model.front_end).bins
+        self._normalise = Running(self.model.rule, bins=bins)
         self._networks: _Networks = _Stepping(self.model) if self.model.ages else _Sliding(self.model)
-        self._waiting = np.empty((0, features.get(self.model.front_end).bins), np.float32)
+        self._waiting = np.empty((0, bins), np.float32)
         self._finished = False
         self.frames = 0
         self.latency_s = latency_s(self.model) + self._sound.delay_s

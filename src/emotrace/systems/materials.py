@@ -118,6 +118,11 @@ def bins(materials: Sequence[Material], front_end: str) -> int:
     return size(materials, GIVEN) if front_end == GIVEN else int(features.get(front_end).bins)
 
 
+def voice_values(front_end: str) -> int:
+    """Values at the end of a row that are no energies; of distributed features nobody knows."""
+    return 0 if front_end == GIVEN else features.voice_values(features.get(front_end))
+
+
 def frame_means(material: Material, front_end: str) -> NDArray[np.float64]:
     """(frames, bins): the mean of each frame's rows."""
     values = np.asarray(material.features(front_end), dtype=np.float64)

@@ -111,7 +111,7 @@ def dataset(task: Any, settings: Settings) -> Dataset:
 
 def _dataset(task: Any, config: Config, view: View | None) -> Dataset:
     train, dev = ([_example(m, config, view) for m in part] for part in (task.train, task.dev))
-    rule = config.normalising()
+    rule = config.normalising(0 if view else materials.voice_values(config.front_end))
     rule = rule.with_prior([example.statistics(rule) for example in train])
     return Dataset([[example] for example in train], dev, rule)
 

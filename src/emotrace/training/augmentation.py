@@ -15,7 +15,9 @@ from emotrace.audio import RATE_HZ
 
 Samples = np.ndarray
 
-VERSION = 2
+_RESPONSE_POINTS = 257
+
+VERSION = 3
 """Of the chain: to be raised when it does something else with the same draws and settings."""
 
 
@@ -137,13 +139,19 @@ def tilt(samples: Samples, slope_db: float) -> Samples:
 
 
 def coloured_noise(count: int, rng: np.random.Generator) -> Samples:
-    """Steady noise of RMS 1, from white to brownish; mixed from white and twice lowpassed parts."""
-    white = rng.normal(size=count).astype(np.float32)
-    corner = np.exp(-2 * np.pi * rng.uniform(50, 2000) / RATE_HZ)
-    brown = signal.lfilter([1], [1, -corner], white)
-    share = rng.random()
-    noise = share * white / np.std(white) + (1 - share) * brown / np.std(brown)
+    """Steady noise of RMS 1: between white and brown, and unevenly so, as fans, engines and rooms are."""
+    octaves = np.arange(8)
+    response_db = -rng.uniform(0.0, 6.0) * octaves + np.cumsum(rng.normal(0.0, 2.0, len(octaves)))
+    noise = _filtered(rng.normal(size=count).astype(np.float32), 62.5 * 2.0**octaves, response_db)
     return (noise / np.std(noise)).astype(np.float32)
+
+
+def _filtered(samples: Samples, at_hz: np.ndarray, response_db: np.ndarray) -> Samples:
+    """A linear-phase filter of a response that is joined in dB over octaves, and constant beyond its ends."""
+    grid_hz = np.linspace(0.0, RATE_HZ / 2, _RESPONSE_POINTS)
+    gain_db = np.interp(np.log2(np.maximum(grid_hz, 1.0)), np.log2(at_hz), response_db)
+    taps = signal.firwin2(2 * _RESPONSE_POINTS - 1, grid_hz, 10 ** (gain_db / 20), fs=RATE_HZ)
+    return signal.oaconvolve(samples, taps.astype(np.float32), "same")[: len(samples)]
 
 
 def babble(others: Sequence[Samples], count: int, rng: np.random.Generator) -> Samples:

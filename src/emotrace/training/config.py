@@ -33,6 +33,7 @@ class Normalising:
     cut_s: tuple[float, float] = (3.0, 60.0)
     running: bool = False
     stopped_db: tuple[float, float] | None = None
+    steady_sd: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,18 @@ class Config:
         """Plain values, for JSON and YAML."""
         return {**dataclasses.asdict(self), "root": str(self.root)}
 
-    def normalising(self) -> Normalisation:
-        """The rule without its prior."""
+    def normalising(self, voice: int = 0) -> Normalisation:
+        """The rule without its prior; ``voice`` values at the end of the front end's rows are no energies."""
         rule = self.normalisation
-        return Normalisation(rule.range_db, rule.clip, rule.prior_s, running=rule.running, stopped_db=rule.stopped_db)
+        return Normalisation(
+            rule.range_db,
+            rule.clip,
+            rule.prior_s,
+            running=rule.running,
+            stopped_db=rule.stopped_db,
+            voice=voice,
+            steady_sd=rule.steady_sd,
+        )
 
 
 def read(path: Path | None, settings: Sequence[str] = ()) -> Config:
@@ -194,6 +203,8 @@ _LIMITS: dict[type, dict[str, tuple[float, float]]] = {
 
 def _out_of_range(settings: Any) -> str | None:
     """What is wrong with the first number that no run can make sense of."""
+    if isinstance(settings, Normalising) and settings.steady_sd and not settings.prior_s:
+        return "steady_sd takes the SD of the training speech, which prior_s brings; set prior_s above 0"
     for key, (low, high) in _LIMITS.get(type(settings), {}).items():
         value = getattr(settings, key)
         ends = value if isinstance(value, tuple) else (value,)

@@ -137,7 +137,7 @@ def prepare(config: Config, folder: Path, jobs: int = 1, progress: Any = iter) -
         raise CorpusError(
             f"{config.root}: no {config.target} ratings in the train or dev partition; both are needed to train"
         )
-    rule = config.normalising()
+    rule = config.normalising(features.voice_values(features.get(config.front_end)))
     return Dataset(train, dev, rule.with_prior([variants[0].statistics(rule) for variants in train]))
 
 
