@@ -10,10 +10,11 @@ from emotrace import evaluation, features
 from emotrace.cli import main
 from emotrace.corpora import recola, stitched
 from emotrace.errors import ConfigError, CorpusError, ModelError
+from emotrace.features import voice
 from emotrace.features.normalisation import Running
 from emotrace.inference import model, predictor, streaming
 from emotrace.training import export, loop, run
-from emotrace.training.config import Config
+from emotrace.training.config import Config, Normalising
 
 SMALL = {"downup": {"width": 4, "layers": 2}, "dilated": {"width": 4, "layers": 4}}
 
@@ -66,6 +67,25 @@ def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
         for seed, network in enumerate(export.load_networks(folder, run.read_config(folder))):
             wanted = target.gain * loop.predict(network, normalised) + target.offset
             assert np.abs(members[seed, :, column] - wanted).max() < 1e-4 * max(1, abs(target.gain))
+
+
+def test_a_model_that_hears_the_voice_gives_what_pytorch_gives_and_streams(stitched_root, tmp_path):
+    rule = Normalising(range_db=20.0, clip=4.0, prior_s=5.0, stopped_db=(12.0, 24.0), steady_sd=True)
+    config = replace(small(stitched_root, "dilated", "valence"), front_end="voice", normalisation=rule, epochs=1)
+    run.train(config, tmp_path / "runs", show=False)
+    saved = export.export([tmp_path / "runs"], tmp_path / "voice", "voice", {})
+    assert (saved.front_end, saved.rule.voice, len(saved.rule.prior_sd)) == ("voice", 2, 42)
+    assert "rhythm" in saved.ranges
+    samples = (0.1 * np.random.default_rng(0).normal(size=16000 * 9)).astype(np.float32)
+    rows = voice.extract(samples).reshape(-1, voice.bins)
+    normalised = saved.rule.apply(rows, saved.rule.statistics(voice.bins).update(rows)).reshape(-1, voice.size)
+    members = predictor.predict_members(samples, 16000, saved)
+    for seed, network in enumerate(export.load_networks(tmp_path / "runs", run.read_config(tmp_path / "runs"))):
+        wanted = saved.targets[0].gain * loop.predict(network, normalised) + saved.targets[0].offset
+        np.testing.assert_allclose(members[seed, :, 0], wanted, atol=1e-4 * max(1, abs(saved.targets[0].gain)))
+    stream = streaming.Stream(saved)
+    streamed = [stream.push(piece) for piece in np.array_split(samples, 7)] + [stream.finish()]
+    assert sum(len(trace.values) for trace in streamed) == len(samples) // 640
 
 
 def test_a_model_that_is_behind_by_little_goes_on_frame_by_frame(stitched_root, tmp_path):

@@ -77,6 +77,17 @@ def shipped(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def development(results: Mapping[str, Any]) -> list[str]:
+    """What down/up was chosen by: the development speakers' utterances in short recordings, in any order."""
+    conditions = [row.removeprefix("tava_") for row in _ROWS if row.startswith("tava_")]
+    lines = ["| development speakers, five-run mean | arousal | valence |", "|---|---|---|"]
+    for condition in conditions:
+        part = results["shipped-downup"][f"dev_short_{condition}"]
+        cells = [f"{part[target]['five_run_mean']['ccc_population']:.3f}" for target in TARGETS]
+        lines.append(f"| utterance means, {condition.replace('_', ' ')} | {' | '.join(cells)} |")
+    return lines
+
+
 def roughness(results: Mapping[str, Any]) -> list[str]:
     """Mean |step| over SD, of one run, of the five-run mean and of the gold standard; and the raters' ceiling."""
     lines = ["| stitched TAVA, test speakers | target | down/up | dilated |", "|---|---|---|---|"]
@@ -174,6 +185,7 @@ _TABLES = (
     {
         "corpora": readers,
         "shipped": shipped,
+        "development": development,
         "roughness": roughness,
         "provenance": provenance,
         "look_ahead": look_ahead,

@@ -7,7 +7,7 @@ under the loud ones (pauses) may be left out of the statistics, the statistics m
 training speech, the less so the more speech there is, and bins that a channel stopped may be faded out.
 
 Where pitch and voicing stand beside the energies (:mod:`emotrace.features.voice`), they tell nothing of a row's level,
-a microphone does not change them, and two octaves lie between two people's pitch: their mean is soon the recording's
+a microphone does not change them, and an octave lies between two people's pitch: their mean is soon the recording's
 own, their SD always that of the training speech, since how far a voice moves is what they are there to tell.
 """
 

@@ -1,6 +1,6 @@
 """Log mel energies, and beside them how high and how clear the voice is: 40 bins, pitch, voicing.
 
-Forty bins on the mel scale lie too far apart to show a fundamental frequency, which tells more of valence than they do.
+Forty bins on the mel scale lie too far apart to show a fundamental frequency, and valence is heard by that too.
 Pitch and voicing are of a Hann window of 64 ms around every frame of 40 ms, the same for its four rows. Pitch is where
 the autocorrelation, divided by the window's own, is highest between 60 and 500 Hz (Boersma 1993, "Accurate short-term
 analysis of the fundamental frequency"), high candidates favoured a little; the height of that peak is the voicing.
