@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import emotrace
 from emotrace import audio, features, output
 from emotrace.errors import AudioError, EmotraceError, ModelError
-from emotrace.features import logmel
+from emotrace.features import voice
 from emotrace.features.normalisation import Normalisation, normalise
 from emotrace.inference import model, predictor
 from emotrace.inference.speakers import Segment, at
@@ -89,9 +89,9 @@ def test_pieces_give_what_the_whole_gives(shipped, monkeypatch):
 
 def whole(samples, chosen, segments=None):
     """The trace by the book: everything in memory, every row looked at one by one, the networks run once."""
-    rows = logmel.log_mel(samples)
-    frames = logmel.trace_frames(len(samples))
-    rows = np.concatenate([rows, np.repeat(rows[-1:], max(0, 4 * frames - len(rows)), axis=0)])
+    front_end = features.get(chosen.front_end)
+    stream, frames = front_end.Stream(), len(samples) // 640
+    rows = np.concatenate([stream.push(samples), stream.finish()])
     owner = np.full(len(rows), "all")
     if segments is not None:
         said = at(segments, np.arange(len(rows)) / 100)
@@ -99,7 +99,7 @@ def whole(samples, chosen, segments=None):
         for row, name in enumerate(said):
             owner[row] = last = name or last
     normal = normalise(rows, owner, chosen.rule)[: 4 * frames]
-    members = chosen.members(logmel.stack(normal))
+    members = chosen.members(front_end.stack(normal))
     return np.clip(members.mean(axis=0), -1, 1), members.std(axis=0, ddof=1)
 
 
@@ -215,7 +215,8 @@ def test_silence_gives_finite_values_and_a_warning():
 
 
 def test_each_speaker_is_normalised_on_their_own():
-    near, far = speechlike(8, seed=1, level=0.3), speechlike(8, seed=2, level=0.01)
+    # Not so far that pauses lie on the floor of the front end, which no gain lifts.
+    near, far = speechlike(8, seed=1, level=0.3), speechlike(8, seed=2, level=0.03)
     samples = np.concatenate([near, far])
     who = [Segment(0.0, 8.0, "A"), Segment(8.0, 16.0, "B")]
     trace = quiet_predict(samples, RATE_HZ, speakers=who)
@@ -299,10 +300,10 @@ def front_ends(tmp_path, monkeypatch):
 
 
 UPSIDE_DOWN = """
-from emotrace.features import logmel
-from emotrace.features.logmel import HOP_RATE_HZ, STACK, bins, rate_hz, size, stack, trace_frames
+from emotrace.features import voice
+from emotrace.features.voice import HOP_RATE_HZ, STACK, bins, rate_hz, size, stack, trace_frames
 
-class Stream(logmel.Stream):
+class Stream(voice.Stream):
     def push(self, samples):
         return super().push(samples)[:, ::-1]
     def finish(self):
@@ -317,10 +318,10 @@ def test_the_models_front_end_is_the_one_that_works(copied, front_ends):
     (copied / "model.json").write_text(json.dumps({**note, "front_end": "upside_down"}))
     samples = speechlike(5)
     chosen = model.load(copied)
-    rows = logmel.fill(logmel.log_mel(samples), len(samples) // 640)[:, ::-1]
-    members = chosen.members(logmel.stack(normalise(rows, rule=Normalisation(**rule))))
+    rows = voice.extract(samples).reshape(-1, voice.bins)[:, ::-1]
+    members = chosen.members(voice.stack(normalise(rows, rule=Normalisation(**rule))))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # familiarity knows log mel rows alone
+        warnings.simplefilter("error")  # familiarity knows rows of log mel energies alone
         trace = emotrace.predict(samples, RATE_HZ, copied)
     assert np.abs(trace.values - np.clip(members.mean(axis=0), -1, 1)).max() < 1e-5
 

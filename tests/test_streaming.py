@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emotrace
-from emotrace import audio
+from emotrace import audio, features
 from emotrace.errors import AudioError, EmotraceError, ModelError
-from emotrace.features import logmel
 from emotrace.features.normalisation import Running
 from emotrace.inference import model
 
@@ -50,9 +49,9 @@ def test_how_the_sound_is_cut_does_not_matter(saved, speech, cuts):
 
 
 def test_it_is_the_network_on_running_statistics(saved, speech):
-    rows = logmel.fill(logmel.log_mel(speech), logmel.trace_frames(len(speech)))
-    features = logmel.stack(Running(saved.rule).push(rows))
-    members = saved.members(features)
+    front_end = features.get(saved.front_end)
+    rows = front_end.extract(speech).reshape(-1, front_end.bins)
+    members = saved.members(front_end.stack(Running(saved.rule, bins=front_end.bins).push(rows)))
     traces = streamed(saved, speech, [])
     spread = np.concatenate([trace.spread for trace in traces])
     np.testing.assert_allclose(joined(traces), np.clip(members.mean(axis=0), -1, 1), rtol=0, atol=1e-5)

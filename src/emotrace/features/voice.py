@@ -136,7 +136,9 @@ def analysed(samples: Floats) -> tuple[Floats, Floats]:
     Returns:
         (frames,) each; the pitch of what is not voiced means nothing.
     """
-    reduced = samples[: len(samples) // _REDUCED * _REDUCED].reshape(-1, _REDUCED).sum(axis=1) / np.float32(_REDUCED)
+    whole = len(samples) // _REDUCED * _REDUCED
+    # Not the sum over a short axis, which NumPy takes eight times as long for.
+    reduced = sum(samples[at:whole:_REDUCED] for at in range(_REDUCED)) * np.float32(1 / _REDUCED)
     windows = np.lib.stride_tricks.sliding_window_view(reduced, _WINDOW // _REDUCED)[:: _FRAME // _REDUCED]
     parts = [_peaks(windows[start : start + _CHUNK_FRAMES]) for start in range(0, len(windows), _CHUNK_FRAMES)]
     pitch, voicing = np.concatenate(parts, axis=1)
