@@ -264,7 +264,7 @@ def join_emodb(ratings_csv: Path) -> tuple[dict[str, np.ndarray], Spoken]:
 
 
 def short_recordings(ratings_csv: Path, speakers: Collection[str]) -> tuple[dict[str, np.ndarray], Spoken]:
-    """What people record for a moment: two to eight utterances of one speaker in any order, joined as EMO-DB's are.
+    """What people record for a moment: up to eight utterances of one speaker in any order, joined as EMO-DB's are.
 
     Every speaker's utterances are used `SHORT_ROUNDS` times.
 
