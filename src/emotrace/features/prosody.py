@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from emotrace import audio
-from emotrace.features import logmel, whole
+from emotrace.features import logmel, voice, whole
+from emotrace.features.voice import HIGHEST_HZ, LOWEST_HZ, REFERENCE_HZ, VOICED
 
 VERSION = 1
 """Of the numbers: to be raised with any change of them, since features are kept on disk."""
 VALUES = ("pitch", "voicing", "level")
-LOWEST_HZ, HIGHEST_HZ = 60.0, 500.0
-REFERENCE_HZ = 27.5
-VOICED = 0.45
-"""A row is voiced from this peak on (Boersma's recommendation)."""
 LEVEL_FLOOR_DB = -100.0
 
 STACK = 4
@@ -69,10 +66,7 @@ def _analysed(windows: np.ndarray) -> np.ndarray:
     high = correlation - _OCTAVE_COST * np.log2(_LAGS * LOWEST_HZ / audio.RATE_HZ)
     # The ends of the range are slopes of peaks outside of it.
     peak = 1 + high[:, 1:-1].argmax(axis=1)
-    rows = np.arange(len(peak))
-    left, top, right = (correlation[rows, peak + step] for step in (-1, 0, 1))
-    curve = left - 2 * top + right
-    part = np.where(curve < 0, 0.5 * (left - right) / np.where(curve < 0, curve, 1.0), 0.0).clip(-0.5, 0.5)
+    part, top = voice.summit(correlation, peak)
     semitones = 12 * np.log2(audio.RATE_HZ / (_LAGS[peak] + part) / REFERENCE_HZ)
     voicing = np.where(level > LEVEL_FLOOR_DB, top, 0.0)
     return np.stack([semitones, voicing.clip(0.0, 1.0), level])

@@ -159,12 +159,25 @@ def _peaks(windows: Floats) -> Floats:
     correlation /= np.maximum(energy, _SILENCE)[:, None]
     # The ends of the range are slopes of peaks outside of it.
     peak = 1 + (correlation + scale.favour)[:, 1:-1].argmax(axis=1)
-    each = np.arange(len(peak))
-    left, top, right = (correlation[each, peak + step] for step in (-1, 0, 1))
-    curve = left - 2 * top + right
-    part = np.where(curve < 0, 0.5 * (left - right) / np.where(curve < 0, curve, 1.0), 0.0).clip(-0.5, 0.5)
+    part, top = summit(correlation, peak)
     pitch = scale.candidates[peak] + part * 12 / _STEPS_AN_OCTAVE
     return np.stack([pitch, np.where(energy > _SILENCE, top.clip(0.0, 1.0), 0.0)]).astype(np.float32)
+
+
+def summit(curves: np.ndarray, peak: NDArray[np.intp]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the parabola through a curve's peak and its neighbours is highest, and the height of the peak itself.
+
+    Args:
+        curves: (n, points).
+        peak: (n,) the highest point of each, not its first or last.
+
+    Returns:
+        (n,) points from the peak, at most half a one, and (n,) heights.
+    """
+    each = np.arange(len(peak))
+    left, top, right = (curves[each, peak + step] for step in (-1, 0, 1))
+    curve = left - 2 * top + right
+    return np.where(curve < 0, 0.5 * (left - right) / np.where(curve < 0, curve, 1.0), 0.0).clip(-0.5, 0.5), top
 
 
 @dataclass(frozen=True)

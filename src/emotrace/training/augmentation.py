@@ -142,16 +142,11 @@ def coloured_noise(count: int, rng: np.random.Generator) -> Samples:
     """Steady noise of RMS 1: between white and brown, and unevenly so, as fans, engines and rooms are."""
     octaves = np.arange(8)
     response_db = -rng.uniform(0.0, 6.0) * octaves + np.cumsum(rng.normal(0.0, 2.0, len(octaves)))
-    noise = _filtered(rng.normal(size=count).astype(np.float32), 62.5 * 2.0**octaves, response_db)
-    return (noise / np.std(noise)).astype(np.float32)
-
-
-def _filtered(samples: Samples, at_hz: np.ndarray, response_db: np.ndarray) -> Samples:
-    """A linear-phase filter of a response that is joined in dB over octaves, and constant beyond its ends."""
     grid_hz = np.linspace(0.0, RATE_HZ / 2, _RESPONSE_POINTS)
-    gain_db = np.interp(np.log2(np.maximum(grid_hz, 1.0)), np.log2(at_hz), response_db)
-    taps = signal.firwin2(2 * _RESPONSE_POINTS - 1, grid_hz, 10 ** (gain_db / 20), fs=RATE_HZ)
-    return signal.oaconvolve(samples, taps.astype(np.float32), "same")[: len(samples)]
+    gain_db = np.interp(np.log2(np.maximum(grid_hz, 1.0)), np.log2(62.5) + octaves, response_db)
+    taps = signal.firwin2(2 * _RESPONSE_POINTS - 1, grid_hz, 10 ** (gain_db / 20), fs=RATE_HZ).astype(np.float32)
+    noise = signal.oaconvolve(rng.normal(size=count).astype(np.float32), taps, "same")
+    return (noise / np.std(noise)).astype(np.float32)
 
 
 def babble(others: Sequence[Samples], count: int, rng: np.random.Generator) -> Samples:
