@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from trees import studyforrest as studyforrest_tree
 
 from emotrace import systems
+from emotrace.corpora import studyforrest
 from emotrace.errors import ConfigError, CorpusError
 from emotrace.systems import Choice, Range, Task, blstm_discretised, he, materials
 
@@ -187,3 +189,14 @@ class TestLevels:
         cell = np.digitize(labels, (levels[1:] + levels[:-1]) / 2)
         for number, level in enumerate(levels):
             assert level == pytest.approx(labels[cell == number].mean(), abs=1e-9)
+
+
+def test_distributed_features_are_read_once(tmp_path, monkeypatch):
+    read = []
+    original = studyforrest.read_features
+    monkeypatch.setattr(studyforrest, "read_features", lambda path: read.append(path) or original(path))
+    for recording in materials.load("studyforrest", studyforrest_tree.make(tmp_path), "arousal", tmp_path / "kept"):
+        for _ in range(2):
+            assert recording.features(materials.GIVEN).shape == (recording.frames, 2)
+    assert read
+    assert len(read) == len(set(read))

@@ -1,7 +1,8 @@
 """Recordings as systems see them: features by the name of a front end, and the gold standard of one target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,9 @@ def frame_means(material: Material, front_end: str) -> NDArray[np.float64]:
 
 
 def _material(recording: Recording, target: str, folder: Path) -> Material | None:
+    if recording.load_features is not None:
+        # Distributed as text they take longer to read than many a network takes to train; a run reads them often.
+        recording = replace(recording, load_features=cache(recording.load_features))
     gold = recording.known_gold(target, _frames(recording, folder))
     if gold is None:
         return None
