@@ -252,6 +252,19 @@ class TestEveryFrontEnd:
         assert front_end.size % front_end.bins == 0
         assert front_end.__doc__
 
+    def test_pieces_are_worked_on_in_any_order(self, name):
+        samples = (0.1 * rng.normal(size=20000)).astype(np.float32)
+        front_end = features.get(name)
+        pushed, stream = front_end.Stream(), front_end.Stream()
+        pieces = np.split(samples, [1, 700, 5000, 5100])
+        wanted = [*(pushed.push(piece) for piece in pieces), pushed.finish()]
+        cut = [stream.cut(piece) for piece in pieces]
+        worked = [stream.work(piece) for piece in reversed(cut)]
+        found = [*(stream.join(piece) for piece in reversed(worked)), stream.finish()]
+        for rows, expected in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(rows, expected)
+        assert stream.samples == pushed.samples == len(samples)
+
     def test_is_deterministic(self, name):
         samples = (0.1 * rng.normal(size=16000)).astype(np.float32)
         first, second = (features.get(name).extract(samples) for _ in range(2))

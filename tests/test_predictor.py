@@ -304,8 +304,8 @@ from emotrace.features import voice
 from emotrace.features.voice import HOP_RATE_HZ, STACK, bins, rate_hz, size, stack, trace_frames
 
 class Stream(voice.Stream):
-    def push(self, samples):
-        return super().push(samples)[:, ::-1]
+    def join(self, worked):
+        return super().join(worked)[:, ::-1]
     def finish(self):
         return super().finish()[:, ::-1]
 """

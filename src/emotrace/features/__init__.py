@@ -3,7 +3,7 @@
 A front end is a module with ``rate_hz`` (rows a second), ``size`` (values a row) and
 ``extract(samples at 16 kHz) -> (floor(n / 640), size)``, not normalised. ``bins`` values share a scale with those that
 stand a multiple of ``bins`` further in a row: normalisation works on the rows reshaped to ``(..., bins)``. ``Stream``
-gives these rows for a signal that arrives in pieces (``push``, ``finish``; rows of an unfinished frame may come last).
+is a :class:`Stream` that gives these rows for a signal that arrives in pieces.
 ``VERSION`` counts up whenever the numbers change: features that are kept on disk are known by it. ``VOICE``, where it
 is given, says how many values at the end of a row are no energies (:mod:`emotrace.features.normalisation`).
 
@@ -17,7 +17,7 @@ itself is one of them.
 import importlib
 import pkgutil
 from types import ModuleType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -27,16 +27,36 @@ _NOT_FRONT_ENDS = {"cache", "normalisation", "whole"}
 
 
 class Stream(Protocol):
-    """The rows of a signal that arrives in pieces."""
+    """The rows of a signal that arrives in pieces.
+
+    A piece goes through ``cut``, ``work`` and ``join``. What takes time is ``work``, which threads may do for several
+    pieces at once; what one piece must know of those before it is in the other two. ``push`` is all three.
+    """
 
     samples: int
     """Samples pushed so far."""
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Take (n,) samples at 16 kHz, give the (m, bins) float32 rows that they complete."""
+        rows: np.ndarray = self.join(self.work(self.cut(samples)))
+        return rows
+
+    def cut(self, samples: np.ndarray) -> Any:
+        """Take the (n,) samples of a piece, which may be overwritten afterwards; pieces come in order."""
+
+    def work(self, piece: Any) -> Any:
+        """What can be worked out from a piece that was cut, in any thread and any order."""
+
+    def join(self, worked: Any) -> np.ndarray:
+        """The (m, bins) float32 rows that a piece completes; pieces come in order."""
+        rows: np.ndarray = worked
+        return rows
 
     def finish(self) -> np.ndarray:
-        """Give the rows that are missing at the end: in all at least ``STACK * trace_frames(samples)``."""
+        """Give the rows that are missing at the end, perhaps those of an unfinished frame too.
+
+        In all at least ``STACK * trace_frames(samples)``; all pieces are joined before.
+        """
 
 
 class Streaming(Protocol):

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from emotrace import features
+
 VERSION = 1
 """Of the numbers: to be raised with any change of them, since features are kept on disk."""
 WINDOW_S = 0.025
@@ -67,7 +69,7 @@ def log_mel(samples: np.ndarray, rate_hz: int = 16000) -> Floats:
     if signal.ndim != 1:
         raise ValueError(f"log_mel wants mono samples of shape (n,), not {signal.shape}")
     scale = _geometry(rate_hz)
-    frames = max(0, 1 + (len(signal) - scale.window) // scale.hop)
+    frames = _windows(len(signal), scale)
     result = np.empty((frames, BINS), dtype=np.float32)
     if not frames:
         return result
@@ -79,6 +81,11 @@ def log_mel(samples: np.ndarray, rate_hz: int = 16000) -> Floats:
         result[start : start + len(chunk)] = _energies(chunk, padded[: len(chunk)], scale)
     np.maximum(result, FLOOR, out=result)
     return np.log(result, out=result)
+
+
+def _windows(samples: int, scale: _Geometry) -> int:
+    """How many whole windows there are."""
+    return max(0, 1 + (samples - scale.window) // scale.hop)
 
 
 def _energies(windows: Floats, padded: np.ndarray, scale: _Geometry) -> Floats:
@@ -130,10 +137,13 @@ def extract(samples: np.ndarray) -> Floats:
     return stack(fill(log_mel(samples), trace_frames(len(samples))))
 
 
-class Stream:
+class Stream(features.Stream):
     """The log mel rows of a signal that arrives in pieces: the same rows, whatever the pieces.
 
     ``push`` gives the rows that are complete; ``finish`` the rest, filled up to four rows a frame.
+
+    Attributes:
+        rows: complete in the pieces that were cut so far.
     """
 
     def __init__(self) -> None:
@@ -142,16 +152,24 @@ class Stream:
         self.samples = 0
         self.rows = 0
 
-    def push(self, samples: np.ndarray) -> Floats:
-        """Take (n,) samples at 16 kHz, give the (m, 40) rows that they complete."""
+    def cut(self, samples: np.ndarray) -> Floats:
+        """The samples with those that windows begin in which they complete."""
         self.samples += len(samples)
         signal = np.concatenate([self._tail, np.asarray(samples, dtype=np.float32)])
-        rows = log_mel(signal)
-        self._tail = signal[len(rows) * _geometry(16000).hop :].copy()
-        self.rows += len(rows)
-        if len(rows):
-            self._last = rows[-1:].copy()
-        return rows
+        rows = _windows(len(signal), _geometry(16000))
+        self._tail = signal[rows * _geometry(16000).hop :].copy()
+        self.rows += rows
+        return signal
+
+    def work(self, piece: Floats) -> Floats:
+        """Its (m, 40) rows."""
+        return log_mel(piece)
+
+    def join(self, worked: Floats) -> Floats:
+        """The same rows."""
+        if len(worked):
+            self._last = worked[-1:].copy()
+        return worked
 
     def finish(self) -> Floats:
         """Give the rows that stand in for the windows that the end of the signal cut off: at most two."""

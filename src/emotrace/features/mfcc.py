@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from emotrace import features
 from emotrace.features import logmel
 
 VERSION = 1
@@ -36,20 +37,25 @@ def stack(rows: Floats) -> Floats:
     return rows.reshape(-1, size)
 
 
-class Stream:
+class Stream(features.Stream):
     """The rows of a signal that arrives in pieces, (m, 13) at a time; see :class:`emotrace.features.logmel.Stream`."""
 
     def __init__(self) -> None:
         self._mel = logmel.Stream()
+        self.samples = 0
 
-    @property
-    def samples(self) -> int:
-        """Samples pushed so far."""
-        return self._mel.samples
+    def cut(self, samples: np.ndarray) -> Floats:
+        """As log mel."""
+        self.samples += len(samples)
+        return self._mel.cut(samples)
 
-    def push(self, samples: np.ndarray) -> Floats:
-        """Take (n,) samples at 16 kHz, give the rows that they complete."""
-        return _cepstra(self._mel.push(samples))
+    def work(self, piece: Floats) -> Floats:
+        """Its (m, 40) log mel rows."""
+        return self._mel.work(piece)
+
+    def join(self, worked: Floats) -> Floats:
+        """Their (m, 13) coefficients."""
+        return _cepstra(self._mel.join(worked))
 
     def finish(self) -> Floats:
         """Give the rows that stand in for the windows that the end of the signal cut off."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from emotrace import audio
+from emotrace import audio, features
 from emotrace.features import logmel
 
 VERSION = 1
@@ -68,7 +68,7 @@ def stack(rows: Floats) -> Floats:
     return rows.reshape(-1, size)
 
 
-class Stream:
+class Stream(features.Stream):
     """The rows of a signal that arrives in pieces: the same rows, whatever the pieces, a frame's four at once."""
 
     def __init__(self) -> None:
@@ -77,33 +77,46 @@ class Stream:
         # A window stands around the middle of its frame; before the signal begins there is silence.
         self._tail: Floats = np.zeros(_BEFORE, dtype=np.float32)
         self._contour = _Contour()
+        self._frames = 0
+        self.samples = 0
 
-    @property
-    def samples(self) -> int:
-        """Samples pushed so far."""
-        return self._energies.samples
+    def cut(self, samples: np.ndarray) -> tuple[Floats, Floats]:
+        """What the log mel rows, and what the pitch of the frames is worked out from that the samples complete."""
+        self.samples += len(samples)
+        piece = self._energies.cut(samples)
+        # A frame's last log mel window ends after its window of pitch does.
+        return piece, self._begun(samples, self._energies.rows // STACK)
 
-    def push(self, samples: np.ndarray) -> Floats:
-        """Take (n,) samples at 16 kHz, give the (m, 42) rows of the frames that they complete."""
-        self._waiting = np.concatenate([self._waiting, self._energies.push(samples)])
-        self._tail = np.concatenate([self._tail, np.asarray(samples, dtype=np.float32)])
-        return self._rows(len(self._waiting) // STACK)
+    def work(self, piece: tuple[Floats, Floats]) -> tuple[Floats, Floats, Floats]:
+        """Log mel rows; pitch and voicing of frames."""
+        signal, heard = piece
+        return (self._energies.work(signal), *analysed(heard))
+
+    def join(self, worked: tuple[Floats, Floats, Floats]) -> Floats:
+        """The (m, 42) rows of whole frames."""
+        energies, pitch, voicing = worked
+        return self._rows(self._energies.join(energies), pitch, voicing)
 
     def finish(self) -> Floats:
         """Give the rows of the frames that the end of the signal cut off, silence after it."""
-        self._waiting = np.concatenate([self._waiting, self._energies.finish()])
-        self._tail = np.concatenate([self._tail, np.zeros(_WINDOW, dtype=np.float32)])
-        return self._rows(len(self._waiting) // STACK)
+        energies = self._energies.finish()
+        silence = np.zeros(_WINDOW, dtype=np.float32)
+        return self._rows(energies, *analysed(self._begun(silence, trace_frames(self.samples))))
 
-    def _rows(self, frames: int) -> Floats:
-        """All that is known of the next frames; a frame's last log mel window ends after its window of pitch does."""
-        energies, self._waiting = np.split(self._waiting, [frames * STACK])
+    def _begun(self, samples: np.ndarray, frames: int) -> Floats:
+        """The windows of pitch up to a frame, from where the last ones were taken; samples come behind what is kept."""
+        self._tail = np.concatenate([self._tail, np.asarray(samples, dtype=np.float32)])
+        new, self._frames = frames - self._frames, frames
+        heard = self._tail[: (new - 1) * _FRAME + _WINDOW if new else 0]
+        self._tail = self._tail[new * _FRAME :].copy()
+        return heard
+
+    def _rows(self, energies: Floats, pitch: Floats, voicing: Floats) -> Floats:
+        waiting = np.concatenate([self._waiting, energies])
+        energies, self._waiting = np.split(waiting, [len(pitch) * STACK])
         rows = np.empty((len(energies), bins), dtype=np.float32)
         rows[:, : logmel.BINS] = energies
-        if frames:
-            heard = self._tail[: (frames - 1) * _FRAME + _WINDOW]
-            rows[:, logmel.BINS :] = np.repeat(self._contour.push(*analysed(heard)), STACK, axis=0)
-            self._tail = self._tail[frames * _FRAME :].copy()
+        rows[:, logmel.BINS :] = np.repeat(self._contour.push(pitch, voicing), STACK, axis=0)
         return rows
 
 
@@ -136,6 +149,8 @@ def analysed(samples: Floats) -> tuple[Floats, Floats]:
     Returns:
         (frames,) each; the pitch of what is not voiced means nothing.
     """
+    if len(samples) < _WINDOW:
+        return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32)
     whole = len(samples) // _REDUCED * _REDUCED
     # Not the sum over a short axis, which NumPy takes eight times as long for.
     reduced = sum(samples[at:whole:_REDUCED] for at in range(_REDUCED)) * np.float32(1 / _REDUCED)

@@ -9,7 +9,7 @@ Source of the frame: Trigeorgis et al. 2016.
 import numpy as np
 from numpy.typing import NDArray
 
-from emotrace import audio
+from emotrace import audio, features
 from emotrace.features import logmel
 
 VERSION = 1
@@ -38,16 +38,20 @@ def stack(rows: Floats) -> Floats:
     return rows.reshape(-1, size)
 
 
-class Stream:
+class Stream(features.Stream):
     """The samples of a signal that arrives in pieces, as rows (m, 1)."""
 
     def __init__(self) -> None:
         self.samples = 0
 
-    def push(self, samples: np.ndarray) -> Floats:
-        """Take (n,) samples at 16 kHz, give them at the front end's scale."""
+    def cut(self, samples: np.ndarray) -> Floats:
+        """The samples."""
         self.samples += len(samples)
-        return SCALE * np.asarray(samples, dtype=np.float32)[:, None]
+        return np.array(samples, dtype=np.float32)
+
+    def work(self, piece: Floats) -> Floats:
+        """The same (n, 1) samples, at the front end's scale."""
+        return SCALE * piece[:, None]
 
     def finish(self) -> Floats:
         """Nothing is missing at the end."""

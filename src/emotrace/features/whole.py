@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from emotrace import features
+
 Floats = NDArray[np.float32]
 
 
-class Stream:
+class Stream(features.Stream):
     """Gathers a sound and gives all of its rows at the end, so that its features can be kept like any other's.
 
     Args:
@@ -22,10 +24,13 @@ class Stream:
         self._pieces: list[np.ndarray] = []
         self.samples = 0
 
-    def push(self, samples: np.ndarray) -> Floats:
-        """Take (n,) samples at 16 kHz, give no rows."""
+    def cut(self, samples: np.ndarray) -> None:
+        """Gather the samples."""
         self._pieces.append(np.array(samples, dtype=np.float32))
         self.samples += len(samples)
+
+    def work(self, piece: None) -> Floats:
+        """No rows yet."""
         return np.empty((0, self._bins), dtype=np.float32)
 
     def finish(self) -> Floats:

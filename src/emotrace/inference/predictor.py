@@ -179,7 +179,7 @@ class _Features:
 
 def _rows(stream: features.Stream, blocks: Iterator[np.ndarray], threads: int) -> Iterator[np.ndarray]:
     """The rows of each block; made aside, since the caller decodes the next block and looks at the last one's."""
-    yield from running.ahead(stream.push, blocks, workers=int(threads > 1))
+    yield from map(stream.join, running.ahead(stream.work, map(stream.cut, blocks), threads if threads > 1 else 0))
     yield stream.finish()
 
 
