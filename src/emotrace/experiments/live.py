@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emotrace import audio, corpora, metrics, plots
+from emotrace import audio, corpora, features, metrics, plots
 from emotrace.annotation import fusion, lag
 from emotrace.experiments import shipped
 from emotrace.experiments.shipped import TARGETS, Folders
@@ -81,8 +81,9 @@ def sweep(corpus: Path, folders: Folders, jobs: int, say: Callable[[str], None])
 
 def members_live(samples: np.ndarray, chosen: model.Model) -> np.ndarray:
     """Every member's trace of samples at 16 kHz as a stream makes it, (members, frames, targets), all at once."""
-    rows = logmel.fill(logmel.log_mel(samples), logmel.trace_frames(len(samples)))
-    return chosen.members(logmel.stack(Running(chosen.rule).push(rows)))
+    front_end = features.streaming(chosen.front_end)
+    rows = features.get(chosen.front_end).extract(samples).reshape(-1, front_end.bins)
+    return chosen.members(front_end.stack(Running(chosen.rule, front_end.STACK, front_end.bins).push(rows)))
 
 
 def compare_start(split: model.Model, corpus: Path, runs: Sequence[Path]) -> dict[str, Any]:
