@@ -14,7 +14,7 @@ from emotrace.corpora import recola, stitched
 from emotrace.errors import CorpusError
 from emotrace.features import cache, logmel
 from emotrace.features.normalisation import Normalisation, Statistics
-from emotrace.training import dataset, loop
+from emotrace.training import batches, dataset, loop
 from emotrace.training.augmentation import Strength
 from emotrace.training.config import Config, Normalising
 from emotrace.training.dataset import Dataset, Example, prepare
@@ -372,10 +372,45 @@ class TestPrepare:
         for before, after in zip(plain.dev, mixed.dev, strict=True):
             np.testing.assert_array_equal(before.gold, after.gold)
 
-    def test_a_share_of_ratings_that_nobody_wrote_down(self, config, tmp_path):
+    def test_utterances_in_another_order_keep_their_sound_and_their_rating(self, config, tmp_path):
+        data = prepare(dataclasses.replace(config, shuffled_share=1.0, variants=3), tmp_path)
+        for example in (variant for variants in data.train for variant in variants):
+            shuffled = example.shuffled(np.random.default_rng(0))
+            frames = [np.flatnonzero((example.features == row).all(axis=1))[0] for row in shuffled.features]
+            assert sorted(frames) == list(range(len(example.gold)))
+            edges = 1 + np.flatnonzero(np.diff(frames) != 1)
+            assert len(edges) >= len(example.utterances.ratings) // 2
+            assert set(np.array(frames)[edges]) <= set(example.utterances.edges)
+            speed = 300 / len(example.gold)
+            spoken = [span for span in stitched.spans(config.root, "arousal") if span[0] == example.recording]
+            at = (np.array(frames) + 0.5) * speed
+            wanted = stitched.held(spoken, 301)[at.astype(int)]
+            assert np.mean(np.abs(shuffled.gold - wanted) < 1e-6) > 0.9
+
+    @pytest.mark.parametrize("cut_share", [0.0, 1.0])
+    def test_a_share_of_recordings_is_shuffled_anew_each_time(self, config, tmp_path, cut_share):
+        normalisation = Normalising(cut_share=cut_share)
+        config = dataclasses.replace(config, variants=0, shuffled_share=0.5, normalisation=normalisation)
+        data = prepare(config, tmp_path)
+        whole = {example.recording: example.gold for (example, *_) in data.train}
+        shuffled = []
+        for epoch in range(40):
+            for _, (drawn,) in batches.batches(config, data, epoch, 0):
+                pieces = drawn.pieces or [drawn.example]
+                gold = np.concatenate([piece.gold for piece in pieces])
+                assert sum(len(piece.features) for piece in pieces) == len(gold) == drawn.frames
+                if np.array_equal(gold, whole[drawn.example.recording]):
+                    assert (drawn.pieces is None) == (cut_share == 0)
+                else:
+                    shuffled.append(gold.tobytes())
+        assert 0.3 < len(shuffled) / (40 * len(data.train)) < 0.7
+        assert len(set(shuffled)) > 0.8 * len(shuffled)
+
+    @pytest.mark.parametrize("share", ["ratings_share", "shuffled_share"])
+    def test_a_share_of_ratings_that_nobody_wrote_down(self, config, tmp_path, share):
         shutil.copytree(config.root, tmp_path / "corpus")
         (tmp_path / "corpus" / "utterances.csv").unlink()
-        alone = dataclasses.replace(config, root=tmp_path / "corpus", ratings_share=0.5)
+        alone = dataclasses.replace(config, root=tmp_path / "corpus", **{share: 0.5})
         with pytest.raises(CorpusError, match=r"corpus: does not say what .* stitched from"):
             prepare(alone, tmp_path / "cache")
 

@@ -418,7 +418,11 @@ def _write_tables(out: Path, plan: dict[str, tuple[str, list[Placed]]], partitio
                 rows.writerow([name, speaker, p.utterance.name, *times, *p.utterance.rating])
 
 
-def spans(root: Path, target: str) -> list[tuple[str, str, float, float, float]]:
+Span = tuple[str, str, float, float, float]
+"""Recording, utterance's file, start in s, end in s, rating."""
+
+
+def spans(root: Path, target: str) -> list[Span]:
     """What is said when in a stitched corpus, and how it was rated.
 
     Args:
@@ -426,8 +430,7 @@ def spans(root: Path, target: str) -> list[tuple[str, str, float, float, float]]
         target: arousal or valence.
 
     Returns:
-        Recording, utterance's file, start in s, end in s, rating; in order of time a recording. Empty for a corpus
-        that was not stitched.
+        In order of time a recording. Empty for a corpus that was not stitched.
     """
     path = root / "utterances.csv"
     if not path.exists():
@@ -437,7 +440,7 @@ def spans(root: Path, target: str) -> list[tuple[str, str, float, float, float]]
         return [(r["id"], r["file"], float(r["start_s"]), float(r["end_s"]), float(r[target])) for r in rows]
 
 
-def held(spoken: Sequence[tuple[str, str, float, float, float]], frames: int) -> np.ndarray:
+def held(spoken: Sequence[Span], frames: int) -> np.ndarray:
     """What is being expressed in one recording, by the ratings that people gave its utterances.
 
     Args:

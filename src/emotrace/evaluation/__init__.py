@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from emotrace import metrics
+from emotrace.corpora.stitched import Span
 from emotrace.trace import FRAME_S
 
 
@@ -63,11 +64,7 @@ def span_mean(trace: np.ndarray, start_s: float, end_s: float) -> float:
     return float(trace[first : max(first + 1, round(end_s / FRAME_S))].mean())
 
 
-Utterance = tuple[str, str, float, float, float]
-"""Recording, utterance, start in s, end in s, rating."""
-
-
-def utterance_means(traces: Mapping[str, np.ndarray], utterances: Sequence[Utterance]) -> tuple[np.ndarray, np.ndarray]:
+def utterance_means(traces: Mapping[str, np.ndarray], utterances: Sequence[Span]) -> tuple[np.ndarray, np.ndarray]:
     """Ratings of utterances, and the means of traces over them.
 
     Args:
@@ -87,7 +84,7 @@ def utterance_means(traces: Mapping[str, np.ndarray], utterances: Sequence[Utter
     return np.array(list(rated.values())), np.array([np.mean(values) for values in heard.values()])
 
 
-def utterance_scores(traces: Mapping[str, np.ndarray], utterances: Sequence[Utterance]) -> dict[str, float]:
+def utterance_scores(traces: Mapping[str, np.ndarray], utterances: Sequence[Span]) -> dict[str, float]:
     """Scores of :func:`utterance_means`: CCC (population), Pearson, RMSE, SD of the means over that of the ratings."""
     gold, prediction = utterance_means(traces, utterances)
     return {

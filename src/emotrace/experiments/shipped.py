@@ -20,7 +20,6 @@ from emotrace import audio, corpora, evaluation
 from emotrace.annotation import fusion, lag
 from emotrace.corpora import stitched
 from emotrace.errors import CorpusError
-from emotrace.evaluation import Utterance
 from emotrace.inference import model, predictor
 from emotrace.output import write_text
 from emotrace.trace import FRAME_S
@@ -40,7 +39,7 @@ LICENCE = "MIT for the weights; their training data, TAVA, is under AGPL-3.0"
 
 _CONFIGS = Path(__file__).parent / "configs"
 
-Spoken = dict[str, list[Utterance]]
+Spoken = dict[str, list[stitched.Span]]
 """What is said when, by target, with its rating."""
 
 
@@ -200,7 +199,7 @@ def _against_gold(
     column: int,
     recordings: list[corpora.Recording],
     heard: Mapping[str, np.ndarray],
-    spoken: list[Utterance],
+    spoken: list[stitched.Span],
     runs: Path,
 ) -> dict[str, Any]:
     """Scores by seed, of their mean, and of the ratings that the simulated raters followed: the ceiling."""
@@ -219,9 +218,9 @@ def _against_gold(
     }
 
 
-def _against_utterances(column: int, heard: Mapping[str, np.ndarray], utterances: list[Utterance]) -> dict[str, Any]:
+def _against_utterances(column: int, heard: Mapping[str, np.ndarray], spoken: list[stitched.Span]) -> dict[str, Any]:
     def score(traces: dict[str, np.ndarray]) -> dict[str, float]:
-        return evaluation.utterance_scores(traces, utterances)
+        return evaluation.utterance_scores(traces, spoken)
 
     seeds = range(len(next(iter(heard.values()))))
     by_seed = [score({name: _trace(m[seed, :, column]) for name, m in heard.items()}) for seed in seeds]

@@ -27,7 +27,7 @@ class Drawn:
 
     Attributes:
         example: the whole recording.
-        pieces: what it is cut into, each normalised and seen alone; None where it is left whole.
+        pieces: what it is shuffled and cut into, each normalised and seen alone; None where it is left whole.
     """
 
     example: Example
@@ -87,7 +87,12 @@ def batches(config: Config, data: Dataset, epoch: int, seed: int) -> Iterator[tu
 def _draw(config: Config, variants: Sequence[Example], rng: np.random.Generator) -> Drawn:
     example = variants[int(rng.integers(len(variants)))]
     cut = rng.random() < config.normalisation.cut_share
-    return Drawn(example, example.cut(config.normalisation.cut_s, rng) if cut else None)
+    # Asked only where it matters: a draw more would change what every other configuration sees.
+    shuffled = config.shuffled_share > 0 and rng.random() < config.shuffled_share
+    example = example.shuffled(rng) if shuffled else example
+    if cut:
+        return Drawn(example, example.cut(config.normalisation.cut_s, rng))
+    return Drawn(example, [example] if shuffled else None)
 
 
 def loss(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:

@@ -51,6 +51,9 @@ class Config:
         lag_s: how much earlier than the gold standard the network answers; 0 lets it learn the lag, as the paper does.
         ratings_share: how much of the training target is the ratings that people gave a stitched recording's
             utterances, the rest being its raters' gold standard; stitched corpora only.
+        shuffled_share: how many of the training recordings are seen with a stitched recording's utterances in another
+            order, drawn anew each time, the target then being their ratings: moods last in stitched recordings, and a
+            network learns to trust in that; stitched corpora only.
         variants: augmented variants of every training recording, beside the recording itself.
         augmentation: of the variants.
         fit_all: train on every partition, without early stopping, for weights that are shipped.
@@ -75,6 +78,7 @@ class Config:
     normalisation: Normalising = field(default_factory=Normalising)
     lag_s: float = 0.0
     ratings_share: float = 0.0
+    shuffled_share: float = 0.0
     variants: int = 0
     augmentation: Strength = field(default_factory=Strength)
     fit_all: bool = False
@@ -179,7 +183,7 @@ _LIMITS: dict[type, dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("seeds", "epochs", "patience", "batch_recordings"), _COUNT),
         **dict.fromkeys(("lag_s", "variants", "stop_after", "l2"), _NOT_NEGATIVE),
         "learning_rate": _POSITIVE,
-        **dict.fromkeys(("ratings_share", "averaging"), _SHARE),
+        **dict.fromkeys(("ratings_share", "shuffled_share", "averaging"), _SHARE),
     },
     Normalising: {
         **dict.fromkeys(("range_db", "clip"), _POSITIVE),

@@ -36,6 +36,7 @@ class Example:
         gold: (frames,) the gold standard, moved earlier by the lag that is compensated; NaN where it is not rated.
         bins: values that share a scale (see :mod:`emotrace.features`).
         known: statistics of all rows, kept with the features.
+        utterances: of a stitched recording, which can be put in another order; None where that is not asked for.
     """
 
     recording: str
@@ -43,6 +44,7 @@ class Example:
     gold: np.ndarray
     bins: int
     known: Statistics | None = None
+    utterances: "Utterances | None" = None
 
     def rows(self) -> np.ndarray:
         """Rows as they are normalised: (..., bins)."""
@@ -77,6 +79,15 @@ class Example:
     def _kept(self) -> dict[bool, Statistics]:
         return {}
 
+    def shuffled(self, rng: np.random.Generator) -> "Example":
+        """The utterances in another order, each with the pause after it, and with its rating for a target."""
+        assert self.utterances is not None
+        edges, ratings = self.utterances.edges, self.utterances.ratings
+        order = rng.permutation(len(ratings))
+        frames = np.concatenate([np.arange(edges[index], edges[index + 1]) for index in order])
+        gold = np.repeat(ratings[order], np.diff(edges)[order])
+        return replace(self, features=self.features[frames], gold=gold, utterances=None)
+
     def cut(self, length_s: tuple[float, float], rng: np.random.Generator) -> list["Example"]:
         """Pieces one after another, their lengths drawn from a range, short ones as likely as long ones by ratio."""
         shortest, longest = (length / FRAME_S for length in length_s)
@@ -86,9 +97,22 @@ class Example:
         # What is left over at the end belongs to the last piece: it may be too short to be normalised on its own.
         edges = [*edges[:-2], len(self.gold)] if len(edges) > 2 else [0, len(self.gold)]
         return [
-            replace(self, features=self.features[start:stop], gold=self.gold[start:stop], known=None)
+            replace(self, features=self.features[start:stop], gold=self.gold[start:stop], known=None, utterances=None)
             for start, stop in pairwise(edges)
         ]
+
+
+@dataclass(frozen=True)
+class Utterances:
+    """Where the utterances of a recording lie.
+
+    Attributes:
+        edges: (n + 1,) frames, each utterance's first and the recording's end; what is before the first goes with it.
+        ratings: (n,) float32.
+    """
+
+    edges: np.ndarray
+    ratings: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -154,7 +178,8 @@ def _examples(config: Config, recordings: Iterable[Recording], made: Iterable[ke
         gold = golds[recording.id]
         if gold is not None:
             played = _played(gold, len(entry.features), entry.speed)
-            example = Example(recording.id, entry.features, played, bins, entry.statistics)
+            utterances = _utterances(config, recording, entry) if config.shuffled_share else None
+            example = Example(recording.id, entry.features, played, bins, entry.statistics, utterances)
             examples.setdefault(recording.id, []).append(example)
     return examples
 
@@ -174,7 +199,8 @@ def _gold(config: Config, recording: Recording, frames: int) -> np.ndarray | Non
         gold = gold if np.isnan(longer[-1]) else longer
     gold = lag.shift_back(gold, round(config.lag_s / FRAME_S))
     if config.ratings_share and (config.fit_all or recording.partition == "train"):
-        gold = (1 - config.ratings_share) * gold + config.ratings_share * _held(config, recording, len(gold))
+        held = stitched.held(_spoken(config, recording), len(gold))
+        gold = (1 - config.ratings_share) * gold + config.ratings_share * held
     return None if np.isnan(gold[:frames]).all() else gold
 
 
@@ -191,13 +217,21 @@ def _played(gold: np.ndarray, frames: int, speed: float) -> np.ndarray:
     return np.interp(np.arange(frames) * speed, np.arange(len(gold)), gold).astype(np.float32)
 
 
-def _held(config: Config, recording: Recording, frames: int) -> np.ndarray:
+def _utterances(config: Config, recording: Recording, entry: kept.Entry) -> Utterances:
+    spoken, frames = _spoken(config, recording), len(entry.features)
+    starts = [round(start_s / entry.speed / FRAME_S) for _, _, start_s, _, _ in spoken[1:]]
+    ratings = np.array([rating for *_, rating in spoken], dtype=np.float32)
+    return Utterances(np.minimum([0, *starts, frames], frames), ratings)
+
+
+def _spoken(config: Config, recording: Recording) -> list[stitched.Span]:
     spoken = [span for span in stitched.spans(config.root, config.target) if span[0] == recording.id]
     if not spoken:
         raise CorpusError(
-            f"{config.root}: does not say what {recording.id} was stitched from, which ratings_share needs; set it to 0"
+            f"{config.root}: does not say what {recording.id} was stitched from, which ratings_share "
+            "and shuffled_share need; set them to 0"
         )
-    return stitched.held(spoken, frames)
+    return spoken
 
 
 def _sound(config: Config, recording: Recording, variant: int, training: Sequence[Recording]) -> kept.Sound:
