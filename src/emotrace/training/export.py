@@ -91,6 +91,7 @@ def _shared(config: Config) -> Config:
     same: dict[str, Any] = {
         "target": "",
         "lag_s": 0.0,
+        "shuffled_share": 0.0,
         "l2": 0.0,
         "learning_rate": 0.0,
         "epochs": 1,
