@@ -193,9 +193,10 @@ def test_an_unfinished_run_is_not_exported(runs, tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
-def test_targets_may_stop_after_different_epochs(stitched_root, tmp_path):
-    for target, stop_after in (("arousal", 1), ("valence", 2)):
+def test_targets_may_differ_in_how_they_were_trained(stitched_root, tmp_path):
+    for target, stop_after, shuffled in (("arousal", 1, 0.5), ("valence", 2, 0.0)):
         config = replace(small(stitched_root, "downup", target), seeds=1, fit_all=True, stop_after=stop_after)
+        config = replace(config, shuffled_share=shuffled)
         run.train(config, tmp_path / target, show=False)
     saved = export.export([tmp_path / "arousal", tmp_path / "valence"], tmp_path / "mine", "mine", {})
     assert [target.name for target in saved.targets] == ["arousal", "valence"]
