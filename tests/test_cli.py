@@ -110,8 +110,57 @@ def test_two_inputs_never_share_an_output(here):
     write(here / "b" / "one.wav")
     result = call("predict", "a/one.wav", "b/one.wav")
     assert result.exit_code == 2
-    assert "would both be written to one.csv" in result.stderr
-    assert not (here / "one.csv").exists()
+    assert "would both be written to one.wav.csv; give them to separate calls, with a folder each" in result.stderr
+    assert files(here) == ["a/one.wav", "b/one.wav"]
+
+
+def test_recordings_that_differ_in_their_ending_alone_keep_it(here):
+    for name in ("one.wav", "one.flac", "two.wav"):
+        write(here / "in" / name)
+    assert call("predict", "in", "-o", "out").exit_code == 0
+    assert files(here / "out") == ["one.flac.csv", "one.wav.csv", "two.csv"]
+
+
+def test_a_recording_that_exists_is_no_pattern(here):
+    write(here / "interview [final].wav")
+    assert call("predict", "interview [final].wav", "-o", "interview.csv").exit_code == 0
+    assert (here / "interview.csv").is_file()
+
+
+@pytest.mark.parametrize("given", [["a.wav", "b.wav"], ["*.wav"], ["."]])
+def test_several_recordings_do_not_go_into_one_file(here, given):
+    write(here / "a.wav")
+    write(here / "b.wav")
+    result = call("predict", *given, "-o", "both.csv")
+    assert result.exit_code == 2
+    assert "-o both.csv: names a file, and these go into a folder; name one, such as -o traces" in result.stderr
+    assert files(here) == ["a.wav", "b.wav"]
+
+
+def test_a_dot_in_an_output_s_name_is_no_ending(here):
+    write(here / "talk.wav")
+    both = ("--format", "csv", "--format", "json")
+    for out in ("P01.session2", "P01.session3", "P01.session4.csv"):
+        assert call("predict", "talk.wav", "-o", out, *both).exit_code == 0
+    names = [f"P01.session{number}.{kind}" for number in (2, 3, 4) for kind in ("csv", "json")]
+    assert files(here) == [*names, "talk.wav"]
+
+
+def test_an_ending_that_is_not_the_format(here):
+    write(here / "talk.wav")
+    result = call("predict", "talk.wav", "-o", "x.csv", "--format", "png")
+    assert result.exit_code == 2
+    assert "-o x.csv: its ending and --format png differ" in result.stderr
+
+
+def test_what_is_no_output_is_not_kept_by_resume(here):
+    for name in ("a", "b"):
+        write(here / "in" / f"{name}.wav")
+    (here / "out" / "a.csv").mkdir(parents=True)
+    (here / "out" / "b.csv").touch()
+    lines = failing("predict", "in", "-o", "out", "--resume", code=1)
+    assert lines[-1].strip() == "out/a.csv: is a folder; name a file in it"
+    assert len(Trace.from_csv("out/b.csv")) == 25
 
 
 def test_an_input_given_twice_is_done_once(here):

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ def run(jobs: Sequence[Job], settings: Settings, workers: int, backend: str) -> 
     """
     from emotrace import running
 
-    todo = [job for job in jobs if not (settings.resume and all(path.exists() for path in job.outputs.values()))]
+    todo = [job for job in jobs if not (settings.resume and all(map(_is_whole, job.outputs.values())))]
     if len(todo) < len(jobs):
         click.echo(f"{len(jobs) - len(todo)} of {len(jobs)} recordings were done before and are kept", err=True)
     failed = []
@@ -89,6 +89,11 @@ def run(jobs: Sequence[Job], settings: Settings, workers: int, backend: str) -> 
                 _tell(done.result, to_stdout=STDIO in done.item.outputs.values())
             progress.advance(done.item, done.result)
     return failed
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether it is an output: files appear whole, but something else may have left an empty one."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _tell(report: Report, to_stdout: bool) -> None:
@@ -123,7 +128,9 @@ def _work(settings: Settings, job: Job) -> Report:
     from emotrace.inference import predictor
     from emotrace.inference import speakers as speaker_files
 
-    outputs = {kind: path for kind, path in job.outputs.items() if not (settings.resume and path.exists())}
+    outputs = {kind: path for kind, path in job.outputs.items() if not (settings.resume and _is_whole(path))}
+    # What is left of these to resume is empty.
+    settings = replace(settings, force=settings.force or settings.resume)
     for path in outputs.values():
         _check(path, job.audio, settings.force)
     source: Any = sys.stdin.buffer if job.audio == STDIO else job.audio
@@ -163,6 +170,8 @@ def _write_page(trace: "Trace", job: Job, path: Path, said: Sequence[str], setti
 def _check(path: Path, audio: Path, force: bool) -> None:
     if path.exists() and audio.exists() and path.samefile(audio):
         raise EmotraceError(f"{path}: is the recording itself; choose another name with -o")
+    if path.is_dir():
+        raise EmotraceError(f"{path}: is a folder; name a file in it")
     if path.is_file() and not force:
         raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")
     try:

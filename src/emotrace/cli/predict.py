@@ -3,6 +3,7 @@
 import glob
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def predict(
     """Turn recordings into traces.
 
     AUDIO are files, folders (searched through) or patterns, or - for standard input; the trace of talk.wav is talk.csv,
-    in the current folder unless -o says otherwise.
+    in the current folder unless -o says otherwise. Where talk.mp3 lies beside it, they are talk.wav.csv and
+    talk.mp3.csv.
     """
     from emotrace.inference import model
 
@@ -127,19 +129,35 @@ def _found(given: Sequence[Path]) -> tuple[dict[Path, Path], list[str]]:
 
 def _jobs(found: dict[Path, Path], given: Sequence[Path], out: str | None, formats: Sequence[str]) -> list[Job]:
     inputs = list(found.items())
-    several = len(inputs) > 1 or len(given) > 1 or any(path.is_dir() or glob.has_magic(str(path)) for path in given)
+    several = len(inputs) > 1 or len(given) > 1 or any(_names_many(path) for path in given)
     in_folder = out is None or several or out.endswith(("/", os.sep)) or Path(out).is_dir()
     folder = Path(out or "")
     wanted = list(dict.fromkeys(formats)) or ["csv" if in_folder else _format_of(folder)]
+    if several and out and _ending(folder) and not folder.is_dir() and not out.endswith(("/", os.sep)):
+        raise click.UsageError(f"-o {out}: names a file, and these go into a folder; name one, such as -o traces")
     if out == "-" and (several or wanted not in (["csv"], ["json"])):
         raise click.UsageError("-o - takes one recording, as csv or json")
     if STDIO in found and "html" in wanted:
         raise click.UsageError("a page holds the sound, which standard input gives once only; save the recording first")
     if not in_folder:
         return [Job(inputs[0][0], _named(folder, wanted))]
-    jobs = [Job(file, {kind: folder / name.with_suffix(f".{kind}") for kind in wanted}) for file, name in inputs]
+    alike = Counter(name.with_suffix("") for _, name in inputs)
+    jobs = [
+        Job(file, {kind: folder / _output(name, kind, alike[name.with_suffix("")] > 1) for kind in wanted})
+        for file, name in inputs
+    ]
     _reject_same_outputs(jobs)
     return jobs
+
+
+def _names_many(given: Path) -> bool:
+    """A folder or a pattern; a recording's name may hold brackets, too."""
+    return given.is_dir() or (not given.exists() and glob.has_magic(str(given)))
+
+
+def _output(name: Path, kind: str, alike: bool) -> Path:
+    """The recording's own ending stays where another differs in nothing else."""
+    return name.with_name(f"{name.name}.{kind}") if alike else name.with_suffix(f".{kind}")
 
 
 def _below(file: Path, given: Path) -> Path:
@@ -148,17 +166,25 @@ def _below(file: Path, given: Path) -> Path:
 
 
 def _format_of(out: Path) -> str:
-    kind = out.suffix.lower().removeprefix(".")
-    if kind and kind not in _FORMATS:
+    if out.suffix and not _ending(out):
         raise click.UsageError(f"-o {out}: the endings are {', '.join('.' + kind for kind in _FORMATS)}")
-    return kind or "csv"
+    return _ending(out) or "csv"
+
+
+def _ending(out: Path) -> str | None:
+    """The format that a name ends in."""
+    kind = out.suffix.lower().removeprefix(".")
+    return kind if kind in _FORMATS else None
 
 
 def _named(out: Path, kinds: list[str]) -> dict[str, Path]:
     """One file is named as asked; further ones differ in the ending."""
-    if len(kinds) == 1:
-        return {kinds[0]: out}
-    return {kind: out.with_suffix(f".{kind}") for kind in kinds}
+    if len(kinds) > 1:
+        stem = out.name.removesuffix(out.suffix) if _ending(out) else out.name
+        return {kind: out.with_name(f"{stem}.{kind}") for kind in kinds}
+    if _ending(out) not in (None, kinds[0]):
+        raise click.UsageError(f"-o {out}: its ending and --format {kinds[0]} differ; leave one of them out")
+    return {kinds[0]: out}
 
 
 def _reject_same_outputs(jobs: list[Job]) -> None:
@@ -167,6 +193,7 @@ def _reject_same_outputs(jobs: list[Job]) -> None:
         for path in job.outputs.values():
             if path in taken:
                 raise click.UsageError(
-                    f"{taken[path]} and {job.audio} would both be written to {path}; give them to separate calls"
+                    f"{taken[path]} and {job.audio} would both be written to {path}; "
+                    "give them to separate calls, with a folder each"
                 )
             taken[path] = job.audio
