@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -173,3 +174,18 @@ def test_raters_and_their_gold_standard():
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["gold standard (aligned)", "±1 SD over raters", "4 raters", "outlier: $dan"]
     figure.canvas.draw()
+
+
+def test_a_speaker_whose_name_begins_with_an_underscore_is_named():
+    trace = example(speaker=["_anna"] * 100 + ["ben"] * 150)
+    figure = plots.plot_trace(trace, np.zeros(160_000, np.float32))
+    assert [text.get_text() for text in figure.axes[-1].get_legend().get_texts()] == ["_anna", "ben"]
+
+
+def test_warnings_stand_in_the_picture(tmp_path):
+    plain, warned = example(), dataclasses.replace(example(), warnings=("no speech found; the trace means nothing",))
+    for name, trace in (("plain", plain), ("warned", warned)):
+        plots.save(plots.plot_trace(trace, title="日本"), tmp_path / f"{name}.png")
+    assert (tmp_path / "plain.png").read_bytes() != (tmp_path / "warned.png").read_bytes()
+    texts = [text.get_text() for text in plots.plot_trace(warned).axes[0].texts]
+    assert "Warning: no speech found; the trace means nothing" in texts

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -168,3 +169,32 @@ def test_json_traces_are_reported_too_and_one_recording_once(traces):
     Trace.from_csv(traces / "one.csv").to_json(traces / "one.json")
     result = call("report", traces, traces / "one.csv", "-o", traces / "study.html")
     assert "2 recordings" in result.output
+
+
+def test_what_is_no_trace_in_a_folder_is_left_out(traces):
+    (traces / "participants.csv").write_text("name,age\nA,30\n")
+    result = call("report", traces, "-o", traces / "new" / "study.html")
+    assert (result.exit_code, result.stdout) == (0, f"{traces}/new/study.html: 2 recordings\n")
+    assert result.stderr.startswith(f"left out: {traces}/participants.csv, line 1: no column time_s")
+
+
+def test_a_study_shows_the_warnings_that_json_holds(traces, tmp_path):
+    result = call("predict", tmp_path / "in" / "one.wav", "-o", traces, "--format", "json")
+    assert result.exit_code == 0
+    (said,) = Trace.from_json(traces / "one.json").warnings
+    assert said.startswith("no speech found")
+    call("report", traces, "-o", traces / "study.html")
+    assert (traces / "study.html").read_text().count('<span class="note">') == 1
+
+
+def test_a_name_that_is_no_text_is_shown(tmp_path):
+    sound = 0.1 * np.random.default_rng(0).normal(size=32000)
+    folder = tmp_path / os.fsdecode(b"Gespr\xe4che")
+    folder.mkdir()
+    soundfile.write(os.fsencode(folder / "eins.wav"), sound, 16000)
+    os.rename(os.fsencode(folder / "eins.wav"), os.fsencode(folder) + b"/Gespr\xe4ch.wav")
+    formats = (f"--format={kind}" for kind in ("json", "png", "html"))
+    result = call("predict", folder, "-o", folder, *formats)
+    assert (result.exit_code, "Gespr\ufffdch.wav" in result.stdout) == (0, True)
+    assert call("report", folder, "-o", tmp_path / "study.html").exit_code == 0
+    assert "Gespr\ufffdch" in (tmp_path / "study.html").read_text()

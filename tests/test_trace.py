@@ -236,3 +236,17 @@ def test_dataframe_needs_pandas_only_when_asked(monkeypatch):
         example().to_dataframe()
     monkeypatch.setitem(sys.modules, "pandas", types.SimpleNamespace(DataFrame=dict))
     assert list(example().to_dataframe()) == ["time_s", "arousal", "valence"]
+
+
+def test_warnings_are_kept_by_json(tmp_path):
+    told = ("no speech found; the trace means nothing", "very quiet")
+    trace = Trace(np.arange(3) * 0.04, np.zeros((3, 2)), warnings=told)
+    trace.to_json(tmp_path / "t.json")
+    assert Trace.from_json(tmp_path / "t.json").warnings == told
+    Trace(np.arange(3) * 0.04, np.zeros((3, 2))).to_json(tmp_path / "u.json")
+    assert "warnings" not in (tmp_path / "u.json").read_text()
+    with pytest.raises(TraceError, match="give a list of sentences"):
+        Trace(np.arange(3) * 0.04, np.zeros((3, 2)), warnings="quiet")
+    (tmp_path / "v.json").write_text((tmp_path / "t.json").read_text().replace('["no speech', '[1, "no speech'))
+    with pytest.raises(TraceError, match=r"v\.json: not a trace"):
+        Trace.from_json(tmp_path / "v.json")

@@ -52,8 +52,15 @@ def write_atomically(
     except FileExistsError:
         raise EmotraceError(f"{path}: exists already; choose another name or give --force") from None
     except OSError as error:
+        if not given.absolute().parent.exists():
+            raise EmotraceError(f"{path}: cannot be written, its folder is not there; make it first") from None
         reason = error.strerror or type(error).__name__
         raise EmotraceError(f"{path}: cannot be written ({reason}); check its folder and the free space") from None
+
+
+def shown(name: str) -> str:
+    """A file's name for people and pages; bytes that are no text, as in names on old disks, are shown as �."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import textwrap
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _SPEAKERS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442", "#999999")
 _POLES = {"arousal": ("calm", "excited"), "valence": ("negative", "positive")}
 INK, FAINT, _WAVE = "#333333", "#D9D9D9", "#9A9A9A"
-_TITLE_LETTERS, _SPEAKER_LETTERS = 32, 16
+_TITLE_LETTERS, _SPEAKER_LETTERS, _WARNING_LETTERS = 32, 16, 110
 _NAMED_SPEAKERS = 4  # as many as the legend has room for
 _POINTS = 1500  # about the pixels across the axes at 300 dpi
 _STEPS_S = (
@@ -87,12 +89,11 @@ def plot_trace(trace: Trace, waveform: np.ndarray | None = None, title: str | No
     layout = figure.subplot_mosaic([[name] for name in strips], height_ratios=list(strips.values()), sharex=True)
     start_s, end_s = float(trace.time_s[0]), float(trace.time_s[0]) + trace.duration_s
     _draw_values(layout["trace"], trace, title)
-    if trace.speaker is not None:
-        _draw_speakers(layout["speakers"], trace)
+    colours = _draw_speakers(layout["speakers"], trace) if trace.speaker is not None else {}
     if waveform is not None:
         _draw_sound(layout["sound"], waveform, start_s, end_s)
-    if trace.speaker is not None:
-        _name_speakers(list(layout.values())[-1], layout["speakers"])
+    if colours:
+        _name_speakers(list(layout.values())[-1], colours)
     for ax in layout.values():
         ax.tick_params(labelsize=8, colors=INK, length=3, width=0.6)
     _set_time_axis(list(layout.values()), start_s, end_s)
@@ -259,7 +260,10 @@ def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False, s
     suffix = suffix or Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise EmotraceError(f"{path}: figures are {', '.join(FORMATS)}; choose one of these suffixes")
-    write_atomically(path, lambda file: figure.savefig(file, format=suffix[1:], dpi=300), force=force, mode="wb")
+    with warnings.catch_warnings():
+        # Boxes in a heading are seen; that no font here has its letters is not for the reader of a terminal.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        write_atomically(path, lambda file: figure.savefig(file, format=suffix[1:], dpi=300), force=force, mode="wb")
 
 
 def _draw_values(ax: Axes, trace: Trace, title: str | None) -> None:
@@ -281,7 +285,17 @@ def _draw_values(ax: Axes, trace: Trace, title: str | None) -> None:
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.spines["left"].set(color=INK, linewidth=0.6)
     ax.set_title(_shortened(title or "", _TITLE_LETTERS), loc="left", fontsize=9, color=INK, parse_math=False)
+    if trace.warnings:
+        _draw_warnings(ax, trace.warnings)
     _name_lines(ax, band=spread is not None)
+
+
+def _draw_warnings(ax: Axes, told: Sequence[str]) -> None:
+    """Over the traces, at their top: a picture goes where nobody saw the terminal."""
+    text = "\n".join(textwrap.fill(f"Warning: {each}", _WARNING_LETTERS) for each in told)
+    box = {"facecolor": "white", "edgecolor": LINES[1], "linewidth": 0.6, "alpha": 0.85, "pad": 3}
+    place: dict[str, Any] = {"transform": ax.transAxes, "va": "top", "zorder": 5, "parse_math": False}
+    ax.text(0.012, 0.975, text, fontsize=7, color=INK, bbox=box, **place)
 
 
 def _name_poles(ax: Axes, i: int, target: str, colour: str) -> None:
@@ -339,33 +353,38 @@ def _thinned(time_s: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
     return time_s[::step], values[::step]
 
 
-def _draw_speakers(ax: Axes, trace: Trace) -> None:
+def _draw_speakers(ax: Axes, trace: Trace) -> dict[str, str]:
+    """Draw who speaks when; returns each one's colour."""
     names = np.array([name or "" for name in trace.speaker or ()])
     starts = np.flatnonzero(np.r_[True, (names[1:] != names[:-1]) | _after_gap(trace)])
     ends = np.r_[starts[1:], len(names)] - 1
-    for i, name in enumerate(filter(None, sorted(set(names.tolist())))):
+    colours = {name: _SPEAKERS[i % len(_SPEAKERS)] for i, name in enumerate(filter(None, sorted(set(names.tolist()))))}
+    for name, colour in colours.items():
         own = names[starts] == name
         begin_s, end_s = trace.time_s[starts[own]], trace.time_s[ends[own]] + trace.frame_s
         spans = list(zip(begin_s, end_s - begin_s, strict=True))
-        ax.broken_barh(spans, (0, 1), color=_SPEAKERS[i % len(_SPEAKERS)], linewidth=0, label=name)
+        ax.broken_barh(spans, (0, 1), color=colour, linewidth=0)
     ax.set_ylim(0, 1)
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     ax.set_ylabel("speaker", rotation=0, ha="right", va="center", fontsize=8, color=INK)
+    return colours
 
 
-def _name_speakers(ax: Axes, speakers: Axes) -> None:
+def _name_speakers(ax: Axes, colours: Mapping[str, str]) -> None:
     """List the speakers to the right of the lowest axes, where there is height for them."""
-    handles, names = speakers.get_legend_handles_labels()
+    names = [_shortened(name, _SPEAKER_LETTERS) for name in colours]
+    handles = [Patch(facecolor=colour, linewidth=0) for colour in colours.values()]
     if len(names) > _NAMED_SPEAKERS:
         names = [*names[: _NAMED_SPEAKERS - 1], f"and {len(names) - _NAMED_SPEAKERS + 1} more"]
         handles = [*handles[: _NAMED_SPEAKERS - 1], Patch(alpha=0)]
     place: dict[str, Any] = {"bbox_to_anchor": (1, 0), "borderaxespad": 0, "labelcolor": INK}
-    if names:
-        names = [_shortened(name, _SPEAKER_LETTERS) for name in names]
-        legend = ax.legend(handles, names, loc="lower left", fontsize=7, frameon=False, handlelength=0.8, **place)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+    unnamed = ["speaker"] * len(names)
+    legend = ax.legend(handles, unnamed, loc="lower left", fontsize=7, frameon=False, handlelength=0.8, **place)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        # Named afterwards: a legend leaves out who begins with an underscore.
+        text.set_text(name)
+        text.set_parse_math(False)
 
 
 def _after_gap(trace: Trace) -> np.ndarray:

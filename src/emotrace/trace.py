@@ -24,7 +24,7 @@ FRAME_S = 0.04
 PathLike = str | os.PathLike[str]
 
 _COLUMNS = "time_s,arousal,valence[,arousal_sd,valence_sd][,speaker]"
-_NOT_TARGETS = {"time_s", "frame_s", "unit_range", "targets", "speaker"}
+_NOT_TARGETS = {"time_s", "frame_s", "unit_range", "targets", "speaker", "warnings"}
 _ROWS_A_WRITE = 8192
 
 
@@ -40,6 +40,7 @@ class Trace:
         speaker: Who speaks in each frame, T names with None for nobody, or None where unknown.
         unit_range: Lowest and highest value of the scale.
         frame_s: Length of a frame in seconds.
+        warnings: What to know before believing it, a sentence each; JSON and pictures show them, CSV has no place.
 
     Raises:
         TraceError: Shapes that do not fit, values that are not finite, time that does not increase.
@@ -52,6 +53,7 @@ class Trace:
     speaker: Sequence[str | None] | np.ndarray | None = None
     unit_range: tuple[float, float] = (-1.0, 1.0)
     frame_s: float = FRAME_S
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._set("time_s", np.asarray(self.time_s, np.float64))
@@ -59,6 +61,7 @@ class Trace:
         self._set("targets", _target_names(self.targets))
         self._set("unit_range", _unit_range(self.unit_range))
         self._set("frame_s", float(self.frame_s))
+        self._set("warnings", _sentences(self.warnings))
         if self.spread is not None:
             self._set("spread", _floats(self.spread, "spread"))
         if self.speaker is not None:
@@ -218,6 +221,8 @@ class Trace:
     def to_json(self, path_or_file: PathLike | IO[str], *, force: bool = False) -> None:
         """Write one object: ``frame_s``, ``unit_range``, ``targets``, and each column of the CSV as a list.
 
+        ``warnings``, a list, is there where there are some.
+
         Args:
             path_or_file: A path, written whole or not at all, or a file open for text.
             force: Replace an existing file.
@@ -225,7 +230,9 @@ class Trace:
         Raises:
             EmotraceError: The file exists and ``force`` is not given, or it cannot be written.
         """
-        head = {"frame_s": self.frame_s, "unit_range": self.unit_range, "targets": self.targets}
+        head: dict[str, Any] = {"frame_s": self.frame_s, "unit_range": self.unit_range, "targets": self.targets}
+        if self.warnings:
+            head["warnings"] = self.warnings
         _write(path_or_file, self._json_parts(head), force)
 
     def _json_parts(self, head: dict[str, Any]) -> Iterator[str]:
@@ -261,6 +268,7 @@ class Trace:
                 speaker=data.get("speaker"),
                 unit_range=data["unit_range"],
                 frame_s=data["frame_s"],
+                warnings=data.get("warnings", ()),
             )
         except json.JSONDecodeError as error:
             raise TraceError(
@@ -307,6 +315,12 @@ def _unit_range(limits: Sequence[float]) -> tuple[float, float]:
     if not (np.isfinite([low, high]).all() and low < high):
         raise TraceError(f"unit_range is {limits}; it must be the lowest and the highest value")
     return low, high
+
+
+def _sentences(told: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(told, str) or not all(isinstance(each, str) for each in told):
+        raise TraceError(f"warnings are {told!r}; give a list of sentences")
+    return tuple(told)
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[float]:

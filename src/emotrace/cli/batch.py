@@ -14,6 +14,7 @@ import click
 
 from emotrace.cli.failing import standard_output
 from emotrace.errors import EmotraceError
+from emotrace.output import shown
 
 if TYPE_CHECKING:
     from emotrace.running import Done
@@ -33,7 +34,7 @@ class Job:
     @property
     def name(self) -> str:
         """For people."""
-        return "stdin" if self.audio == STDIO else self.audio.name
+        return "stdin" if self.audio == STDIO else shown(self.audio.name)
 
     def absolute(self) -> "Job":
         """The same for a process that stands in another folder."""
@@ -147,24 +148,26 @@ def _work(settings: Settings, job: Job) -> Report:
         )
     # Audio's own warnings name the file already.
     said = [str(w.message).removeprefix(f"{job.audio}: ") for w in caught if issubclass(w.category, UserWarning)]
+    trace = replace(trace, warnings=tuple(said))
     for kind, path in outputs.items():
         if kind == "html":
-            _write_page(trace, job, path, said, settings)
+            _write_page(trace, job, path, settings)
         elif kind in ("textgrid", "eaf"):
             formats.write(path, formats.of_trace(trace), force=settings.force)
         elif kind == "png" and picture is not None:
             picture.write(trace, path, settings.force)
         else:
             _write(getattr(trace, f"to_{kind}"), path, settings.force)
-    about = tuple(f"{job.audio}: {text}" for text in said)
+    named = job.name if job.audio == STDIO else shown(str(job.audio))
+    about = tuple(f"{named}: {text}" for text in said)
     return Report(_summary(job, outputs, trace), about, trace.duration_s)
 
 
-def _write_page(trace: "Trace", job: Job, path: Path, said: Sequence[str], settings: Settings) -> None:
+def _write_page(trace: "Trace", job: Job, path: Path, settings: Settings) -> None:
     from emotrace import report
     from emotrace.inference import model
 
-    report.write(trace, job.audio, path, model.load(settings.model), said, force=settings.force)
+    report.write(trace, job.audio, path, model.load(settings.model), force=settings.force)
 
 
 def _check(path: Path, audio: Path, force: bool) -> None:
@@ -211,7 +214,7 @@ def _summary(job: Job, outputs: dict[str, Path], trace: "Trace") -> str:
     parts = [f"{job.name}  {minutes}:{seconds:02d}"]
     for target, numbers in trace.summary().items():
         parts.append(f"{target} {numbers['mean']:+.2f} ({numbers['min']:+.2f} to {numbers['max']:+.2f})")
-    written = ", ".join(str(path) for path in outputs.values() if path != STDIO)
+    written = ", ".join(shown(str(path)) for path in outputs.values() if path != STDIO)
     return "  ".join(parts) + (f"  -> {written}" if written else "")
 
 

@@ -1,13 +1,14 @@
 """`emotrace report`: the traces of a study on one page."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
 
-from emotrace.errors import EmotraceError
+from emotrace.errors import EmotraceError, TraceError
 
 if TYPE_CHECKING:
     from emotrace.trace import Trace
@@ -21,31 +22,30 @@ if TYPE_CHECKING:
 def report(traces: tuple[Path, ...], out: Path, title: str | None, force: bool) -> None:
     """Show the traces of many recordings on one page that opens anywhere, offline.
 
-    TRACES are files (.csv or .json) that predict wrote, or folders of them. Where the page of a recording alone lies
-    beside its trace (talk.html beside talk.csv, from predict --format csv --format html), the study links to it.
+    TRACES are files (.csv or .json) that predict wrote, or folders of them; what else lies in a folder is left out.
+    Where the page of a recording alone lies beside its trace (talk.html beside talk.csv, from predict --format csv
+    --format html), the study links to it.
     """
     from emotrace import report as pages
-    from emotrace.output import write_atomically
+    from emotrace.output import shown, write_atomically
 
     if out.exists() and not force:
         raise EmotraceError(f"{out}: exists already; choose another name or give --force")
-    found = _found(traces)
-    folder = Path(os.path.commonpath([path.absolute().parent for path in found]))
-    entries = [
-        pages.study_entry(_read(path), path.absolute().relative_to(folder).with_suffix("").as_posix(), _link(path, out))
-        for path in found
-    ]
-    page = pages.study(entries, title or out.stem)
+    found = _read_all(_found(traces), traces)
+    folder = Path(os.path.commonpath([path.absolute().parent for path in found] or [Path()]))
+    entries = [pages.study_entry(trace, _name(path, folder), _link(path, out)) for path, trace in found.items()]
+    page = pages.study(entries, title or shown(out.stem))
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda file: file.write(page), force=force)
-    click.echo(f"{out}: {len(entries)} recording{'s' if len(entries) > 1 else ''}")
+    click.echo(f"{shown(str(out))}: {len(entries)} recording{'s' if len(entries) > 1 else ''}")
 
 
 def _found(given: tuple[Path, ...]) -> list[Path]:
-    """Every trace once; of two files of one recording, CSV."""
+    """Every trace once; of two files of one recording JSON, which has its warnings."""
     found: dict[Path, Path] = {}
     for path in given:
         if path.is_dir():
-            inside = [each for kind in ("csv", "json") for each in sorted(path.rglob(f"*.{kind}"))]
+            inside = [each for kind in ("json", "csv") for each in sorted(path.rglob(f"*.{kind}"))]
             if not inside:
                 raise EmotraceError(f"{path}: no .csv or .json in this folder; make traces with emotrace predict")
         elif path.exists():
@@ -55,6 +55,25 @@ def _found(given: tuple[Path, ...]) -> list[Path]:
         for each in inside:
             found.setdefault(each.absolute().with_suffix(""), each)
     return [found[name] for name in sorted(found)]
+
+
+def _read_all(found: Sequence[Path], asked: Sequence[Path]) -> dict[Path, "Trace"]:
+    """Those that are traces; a file that was asked for by name must be one."""
+    traces = {}
+    for path in found:
+        try:
+            traces[path] = _read(path)
+        except TraceError as error:
+            if path in asked:
+                raise
+            click.echo(f"left out: {error}", err=True)
+    return traces
+
+
+def _name(path: Path, folder: Path) -> str:
+    from emotrace.output import shown
+
+    return shown(path.absolute().relative_to(folder).with_suffix("").as_posix())
 
 
 def _read(path: Path) -> "Trace":
@@ -68,4 +87,4 @@ def _link(path: Path, out: Path) -> str | None:
     own = path.with_suffix(".html")
     if not own.is_file() or own.absolute() == out.absolute():
         return None
-    return quote(Path(os.path.relpath(own.absolute(), out.absolute().parent)).as_posix())
+    return quote(os.fsencode(Path(os.path.relpath(own.absolute(), out.absolute().parent)).as_posix()))

@@ -6,7 +6,6 @@ them again in a second pass would cost thirty times what writing and reading the
 of any length takes the same memory.
 """
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
@@ -56,7 +55,8 @@ def predict(
         listen: called with every block of (n,) samples at 16 kHz as it is read, for what else wants to hear them.
 
     Returns:
-        A trace of floor(n / 640) frames, n the samples at 16 kHz; its spread is the SD over the model's members.
+        A trace of floor(n / 640) frames, n the samples at 16 kHz; its spread is the SD over the model's members, its
+        warnings say what is unlike the speech that the model knows.
 
     Raises:
         AudioError: the audio cannot be read, or is shorter than a frame.
@@ -72,7 +72,8 @@ def predict(
         if not heard.frames:
             raise AudioError(f"{_name(source)}: is {heard.duration_s * 1000:.0f} ms long; a trace needs at least 40 ms")
         for text in heard.warnings:
-            warnings.warn(text, FamiliarityWarning, stacklevel=2)
+            # By name: Python shows a warning of one text and place once.
+            warnings.warn(f"{_name(source)}: {text}" if _is_path(source) else text, FamiliarityWarning, stacklevel=2)
         values = np.empty((heard.frames, len(chosen.targets)), dtype=np.float32)
         spread = np.empty_like(values)
         for at, members in heard.members():
@@ -84,6 +85,7 @@ def predict(
         targets=tuple(target.name for target in chosen.targets),
         spread=spread,
         speaker=None if heard.turns is None else heard.turns.speaker(np.arange(heard.frames) * heard.front_end.STACK),
+        warnings=tuple(heard.warnings),
     )
 
 
@@ -98,7 +100,11 @@ def _threads(asked: int | None) -> int:
 
 
 def _name(source: Source) -> str:
-    return os.fspath(source) if isinstance(source, str | PathLike) else "the audio"
+    return str(source) if _is_path(source) else "the audio"
+
+
+def _is_path(source: Source) -> bool:
+    return isinstance(source, str | PathLike)
 
 
 def _segments(speakers: Speakers | None, source: Source) -> Sequence[Segment] | None:

@@ -24,7 +24,7 @@ from emotrace import audio, plots
 from emotrace.audio import RATE_HZ
 from emotrace.errors import EmotraceError
 from emotrace.inference.model import Model
-from emotrace.output import write_atomically
+from emotrace.output import shown, write_atomically
 from emotrace.trace import FRAME_S, Trace
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def content(
         trace: What to show.
         name: The recording's.
         model: What made the trace, where that is known.
-        warnings: One line each.
+        warnings: One line each; those of the trace by default.
         waveform: An `emotrace.plots.envelope`, shape (bins, 2).
 
     Returns:
@@ -85,7 +85,7 @@ def content(
         "unit_range": list(trace.unit_range),
         "targets": list(trace.targets),
         "summary": {t: {key: round(value, 4) for key, value in row.items()} for t, row in summary.items()},
-        "warnings": list(warnings),
+        "warnings": list(warnings or trace.warnings),
         "model": None if model is None else card(model),
     }
     if waveform is not None:
@@ -149,7 +149,7 @@ def write(
             written.
     """
     waveform = plots.envelope(audio.blocks(source), trace.duration_s, WAVEFORM_BINS)
-    page = recording(content(trace, Path(source).name, model, warnings, waveform), audio.blocks(source))
+    page = recording(content(trace, shown(Path(source).name), model, warnings, waveform), audio.blocks(source))
     write_atomically(path, lambda file: file.write(page), force=force)
 
 
@@ -188,11 +188,12 @@ def study_entry(trace: Trace, name: str, link: str | None = None) -> dict[str, A
         link: Address of a page on it alone, relative to the study's page.
 
     Returns:
-        Plain values: summary, counts of frames in 40 equal parts of the scale, and the course as 120 means at most.
+        Plain values: summary, warnings, counts of frames in 40 equal parts of the scale, and the course as 120 means at
+        most.
     """
     low, high = trace.unit_range
     told = content(trace, name)
-    kept = ("name", "duration_s", "unit_range", "targets", "summary")
+    kept = ("name", "duration_s", "unit_range", "targets", "summary", "warnings")
     counts = {t: np.histogram(np.clip(trace[t], low, high), 40, (low, high))[0].tolist() for t in trace.targets}
     course = {t: _means(trace[t]) for t in trace.targets}
     return {key: told[key] for key in kept} | {"link": link, "counts": counts, "course": course}
