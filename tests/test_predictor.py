@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -391,3 +393,23 @@ def test_shipped_models_come_with_a_card_that_says_data_licence_and_scores(name)
     assert "AGPL" in card
     assert saved.card["scores"]["stitched"]["arousal"]["five_run_mean"]
     assert saved.ranges
+
+
+def test_a_model_goes_to_another_process_before_and_after_its_use():
+    for chosen in (model.load("downup"), model.load("downup")):
+        copy = pickle.loads(pickle.dumps(chosen))  # noqa: S301
+        np.testing.assert_array_equal(
+            quiet_predict(speechlike(2), RATE_HZ, copy).values, quiet_predict(speechlike(2), RATE_HZ, chosen).values
+        )
+
+
+def test_a_warning_names_its_file_and_stays_with_the_trace(tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(5 * RATE_HZ), RATE_HZ)
+    with pytest.warns(emotrace.FamiliarityWarning) as caught:
+        trace = emotrace.predict(tmp_path / "silence.wav")
+    assert [str(each.message) for each in caught] == [f"{tmp_path}/silence.wav: {text}" for text in trace.warnings]
+    assert trace.warnings[0].startswith("almost no sound")
+
+
+def test_the_version_is_that_of_the_package():
+    assert emotrace.__version__ == metadata.version("emotrace")

@@ -44,7 +44,6 @@ def here(tmp_path, monkeypatch, ratings_csv):
     shutil.copy("examples/demo.flac", "interview.wav")
     Path("interviews").mkdir()
     shutil.copy("examples/demo.flac", "interviews/first.flac")
-    Path("out").mkdir()
     shutil.copytree(ratings_csv.parent, "data")
     shutil.copytree(Path("data"), ".", dirs_exist_ok=True)
     Path("arousal.yaml").write_text("target: arousal\n")

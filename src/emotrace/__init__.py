@@ -1,7 +1,7 @@
 """Speech in, time-continuous arousal and valence traces out.
 
 The public names, imported when they are first used: ``predict``, ``Stream``, ``Trace``, ``load_model``,
-``FamiliarityWarning`` and ``EmotraceError``.
+``FamiliarityWarning`` and ``EmotraceError``; and ``__version__``.
 """
 
 import os
@@ -32,6 +32,10 @@ __all__ = ["EmotraceError", "FamiliarityWarning", "Stream", "Trace", "load_model
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("emotrace")
     if name not in _NAMES:
         raise AttributeError(f"module 'emotrace' has no attribute {name!r}")
     module, attribute = _NAMES[name]

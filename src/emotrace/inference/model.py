@@ -68,6 +68,10 @@ class Model:
     card: dict[str, Any] = field(default_factory=dict)
     ages: tuple[tuple[int, ...], ...] = ()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy for another process needs, which opens the graphs itself."""
+        return {key: value for key, value in self.__dict__.items() if key != "sessions"}
+
     @cached_property
     def sessions(self) -> list[onnxruntime.InferenceSession]:
         """The targets' graphs, opened when first asked for; any number of threads may run them.
