@@ -5,10 +5,15 @@ import contextlib
 import io
 import json
 import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -484,3 +489,20 @@ def test_no_request_that_fits_the_description_is_answered_with_5xx(server):
 
         ask()
     assert len(statuses) >= 20
+
+
+def test_ctrl_c_is_a_quiet_end():
+    command = [sys.executable, "-m", "emotrace", "serve", "--port", "0", "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = re.search(r"http://\S+", process.stdout.readline())[0]
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), urllib.request.urlopen(address + "v1/about", timeout=5):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, complaints) == (0, "")

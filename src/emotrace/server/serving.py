@@ -7,6 +7,7 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -89,7 +90,9 @@ def serve(
     listening = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     announce(f"http://{shown}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else ""))
-    uvicorn.Server(configuration(app)).run(sockets=[listening])
+    # Ctrl-C is how it ends: uvicorn closes down in good order, and then raises it once more.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(configuration(app)).run(sockets=[listening])
 
 
 def configuration(app: FastAPI) -> uvicorn.Config:
