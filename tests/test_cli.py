@@ -181,6 +181,47 @@ def test_one_speakers_file_is_not_laid_over_several_recordings(here):
     write(here / "b.wav")
     (here / "who.csv").write_text("start_s,end_s,speaker\n0,2,Ann\n")
     assert "one recording" in failing("predict", "a.wav", "b.wav", "--speakers", "who.csv")[0]
+    assert files(here) == ["a.wav", "b.wav", "who.csv"]
+
+
+def rttm(*turns):
+    return "".join(f"SPEAKER {file} 1 0 9 <NA> <NA> {who} <NA> <NA>\n" for file, who in turns)
+
+
+@pytest.mark.parametrize("backend", [[], ["--jobs", 2], ["--jobs", 2, "--backend", "ray"]])
+def test_an_rttm_of_many_serves_a_folder(here, backend):
+    if "ray" in backend:
+        pytest.importorskip("ray", reason="the extra emotrace[ray] is not installed")
+    for name in ("a.wav", "sub/b.flac"):
+        write(here / "in" / name)
+    (here / "all.rttm").write_text(rttm(("a", "Ann"), ("b.flac", "Bob"), ("c", "Cleo")))
+    result = call("predict", "in", "-o", "out", "--speakers", "all.rttm", *backend)
+    if "Ray cannot be started" in result.stderr:
+        pytest.skip(result.stderr)
+    assert result.exit_code == 0, result.output
+    assert "speaker" not in result.stderr
+    assert set(Trace.from_csv("out/a.csv").speaker) == {"Ann"}
+    assert set(Trace.from_csv("out/sub/b.csv").speaker) == {"Bob"}
+
+
+@pytest.mark.parametrize("others", [[], [("c", "Cleo")]])
+def test_a_recording_that_the_rttm_does_not_name_fails_alone(here, others):
+    for name in ("a", "b"):
+        write(here / "in" / f"{name}.wav")
+    (here / "all.rttm").write_text(rttm(("a", "Ann"), *others))
+    lines = failing("predict", "in", "-o", "out", "--speakers", "all.rttm", code=1)
+    assert lines[0] == "1 of 2 recordings failed:"
+    assert "b.wav: all.rttm has no segment of a recording called b; rename the file or the field" in lines[1]
+    assert files(here / "out") == ["a.csv"]
+
+
+def test_recordings_of_one_name_share_no_speakers(here):
+    for name in ("x/a", "y/a"):
+        write(here / "in" / f"{name}.wav")
+    (here / "all.rttm").write_text(rttm(("a", "Ann"), ("b", "Bob")))
+    (line,) = failing("predict", "in", "-o", "out", "--speakers", "all.rttm")
+    assert line.startswith("emotrace: all.rttm: a may be in/x/a.wav or in/y/a.wav")
+    assert not (here / "out").exists()
 
 
 def test_a_recording_is_never_written_over(here):
@@ -296,6 +337,16 @@ def test_speakers(here):
     rows = list(csv.DictReader((here / "talk.csv").open()))
     assert [rows[0]["speaker"], rows[-1]["speaker"]] == ["Ann", "Bob"]
     assert "who.wav" in failing("predict", "talk.wav", "--speakers", "who.wav", "--force")[0]
+
+
+def test_speakers_of_another_recording_are_warned_of(here):
+    write(here / "talk.wav", sound(4))
+    (here / "far.csv").write_text("start_s,end_s,speaker\n100,200,Ann\n")
+    (here / "other.rttm").write_text(rttm(("other", "Ann")))
+    for name, says in (("far.csv", "no frame has a speaker"), ("other.rttm", "of a recording called other;")):
+        result = call("predict", "talk.wav", "--speakers", name, "--force")
+        assert result.exit_code == 0, result.output
+        assert [says in line for line in result.stderr.splitlines() if "speaker" in line] == [True]
 
 
 def test_standard_output_carries_the_csv_alone(here):

@@ -130,5 +130,27 @@ def test_mistakes_are_one_line(panel, tmp_path):
     assert not (tmp_path / "a.csv").exists()
 
 
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize("name", ["fresh.png", "fresh.PNG"])
+def test_the_csv_is_never_its_own_picture(panel, tmp_path, name, force):
+    done = call(*panel[0], "-o", tmp_path / name, "--png", *force)
+    assert done.exit_code == 2, done.output
+    assert done.output.startswith(f"emotrace: {tmp_path / name}: would be the CSV and its picture at once")
+    assert done.output.count("\n") == 1
+    assert not list(tmp_path.glob("fresh*"))
+
+
+@pytest.mark.parametrize("png", [[], ["--png"]])
+def test_outputs_that_are_folders_are_refused_before_anything_is_read(tmp_path, monkeypatch, png):
+    (tmp_path / "gold.png").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for out in (tmp_path, ".", *(["gold.csv"] if png else [])):
+        done = call("none.csv", "-o", out, *png)
+        assert done.exit_code == 2, done.output
+        assert "is a folder; choose the name of a file with -o" in done.output
+        assert done.output.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["gold.png"]
+
+
 def test_help_names_every_method():
     assert importlib.import_module("emotrace.cli.gold")._METHODS == standard.METHODS

@@ -252,6 +252,47 @@ def test_segments_without_anybody_change_nothing():
     assert set(trace.speaker) == {None}
 
 
+def misfit_warnings(*args, **kwargs):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trace = emotrace.predict(*args, **kwargs)
+    assert all(any(str(warning.message).endswith(text) for warning in caught) for text in trace.warnings)
+    assert len(trace.warnings) == len(caught)
+    return [warning for warning in caught if issubclass(warning.category, emotrace.SpeakersWarning)]
+
+
+@pytest.mark.parametrize(
+    ("segments", "says"),
+    [
+        ([Segment(100.0, 101.0, "A")], "no frame has a speaker"),
+        # Between two frames' starts, so that no frame is anybody's.
+        ([Segment(1.01, 1.03, "A")], "no frame has a speaker"),
+        ([], "no frame has a speaker"),
+        ([Segment(0.0, 1.0, "A"), Segment(2.0, 3.0, "A")], "1 of 2 segments of speakers begin after"),
+    ],
+)
+def test_segments_that_do_not_fit_are_warned_of(segments, says):
+    (warning,) = misfit_warnings(speechlike(2), RATE_HZ, speakers=segments)
+    assert says in str(warning.message)
+    assert warning.filename == __file__
+
+
+def test_segments_that_fit_are_not_warned_of():
+    assert misfit_warnings(speechlike(2), RATE_HZ, speakers=[Segment(0.0, 1.0, "A"), Segment(1.9, 2.5, "B")]) == []
+    assert misfit_warnings(speechlike(2), RATE_HZ) == []
+
+
+def test_speakers_of_a_recording_of_another_name_are_warned_of(tmp_path):
+    (tmp_path / "who.rttm").write_text("SPEAKER a 1 0 2 <NA> <NA> A <NA> <NA>\n")
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", speechlike(2), RATE_HZ)
+    who = tmp_path / "who.rttm"
+    assert misfit_warnings(tmp_path / "a.wav", speakers=who) == []
+    assert misfit_warnings((tmp_path / "b.wav").read_bytes(), speakers=who) == []
+    (warning,) = misfit_warnings(tmp_path / "b.wav", speakers=who)
+    assert "of a recording called a;" in str(warning.message)
+
+
 def test_members_average_to_the_trace():
     samples = speechlike(3)
     members = predictor.predict_members(samples, RATE_HZ, model.load())

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotrace.errors import EmotraceError
-from emotrace.inference.speakers import Segment, at, read, turns
+from emotrace.inference.speakers import Segment, at, called, misfits, read, recordings, turns
 
 TURNS = [Segment(0.5, 2.0, "anna"), Segment(2.25, 4.0, "ben")]
 
@@ -44,6 +44,9 @@ class TestRead:
             "speaker;start_s;note;end_s\nanna;0.5;x;2\n\nben;2.25;;4\n",
             "start_s\tend_s\tspeaker\n0.5\t2\tanna\n2.25\t4\tben",
             'start_s, end_s, speaker\n0.5, 2.0,"anna"\n2.25, 4.0, ben\n',
+            "start_s;end_s;speaker\r\n0,5;2,0;anna\r\n2,25;4;ben\r\n",
+            "start_s\tend_s\tspeaker\n0,5\t2\tanna\n2,25\t4,0\tben\n",
+            "start_s,end_s,speaker,\n0.5,2.0,anna,,\n2.25,4.0,ben\n",
         ],
     )
     @pytest.mark.parametrize("name", ["turns.rttm", "turns.csv", "turns"])
@@ -66,6 +69,49 @@ class TestRead:
         (segment,) = read(write("start_s,end_s,speaker\n0,1,Zoë van Dam 女\n"))
         assert segment.speaker == "Zoë van Dam 女"
 
+    def test_recordings_are_what_an_rttm_names(self, write):
+        assert recordings(write(RTTM)) == ["talk"]
+        assert recordings(write(TWO_FILES)) == ["one", "two.wav"]
+        assert called(["one", "two.wav"]) == {"one", "two", "two.wav"}
+        assert recordings(write("start_s,end_s,speaker\n0,1,a\n")) == []
+        with pytest.raises(EmotraceError, match="neither RTTM nor"):
+            recordings(write("hello\nworld\n"))
+
+
+class TestSegment:
+    @pytest.mark.parametrize(
+        ("start_s", "end_s"),
+        [(np.nan, 1.0), (0.0, np.nan), (-1.0, 1.0), (0.0, np.inf), (0.0, 1e300), (2.0, 1.0)],
+    )
+    def test_impossible_times_are_named(self, start_s, end_s):
+        with pytest.raises(EmotraceError, match=r"segment of 'anna' from \S+ to \S+ s is not possible"):
+            Segment(start_s, end_s, "anna")
+
+    def test_what_it_is_of_takes_no_part_in_comparisons(self):
+        assert Segment(0.5, 2.0, "anna", "talk") == TURNS[0]
+
+
+class TestMisfits:
+    def test_what_fits_is_not_spoken_of(self, write):
+        assert misfits(TURNS, 3.0, True, "talk") == []
+        for recording in ("talk", None):
+            assert misfits(read(write(RTTM)), 4.0, True, recording) == []
+        assert misfits(read(write(RTTM.replace(" talk ", " talk.wav "))), 4.0, True, "talk") == []
+        assert misfits(read(write(RTTM.replace(" talk ", " <NA> "))), 4.0, True, "talk") == []
+
+    def test_nobody_is_heard(self):
+        (text,) = misfits([Segment(100, 200, "anna")], 24.0, False, None)
+        assert "no frame has a speaker: the segments lie between 100.0 and 200.0 s, the recording lasts 24.0 s" in text
+        assert misfits([], 24.0, False, None) == ["no frame has a speaker: no segments were given"]
+
+    def test_segments_after_the_end(self):
+        (text,) = misfits([*TURNS, Segment(9, 10, "ben"), Segment(6, 7, "ben")], 3.0, True, None)
+        assert "2 of 4 segments of speakers begin after the recording's end at 3.0 s (the first at 6.0 s)" in text
+
+    def test_another_recording(self, write):
+        (text,) = misfits(read(write(RTTM), "other"), 4.0, True, "other")
+        assert "the speakers are of a recording called talk" in text
+
 
 class TestFaults:
     @pytest.mark.parametrize(
@@ -87,6 +133,9 @@ class TestFaults:
             ("start_s,end_s,speaker\n0,nan,a\n", "line 2: end_s is 'nan'"),
             ("start_s,end_s,speaker\n0,inf,a\n", "line 2: end_s is 'inf'"),
             ("start_s,end_s,speaker\n0,1:30,a\n", "line 2: end_s is '1:30'"),
+            ("start_s,end_s,speaker\n0,1e300,a\n", "line 2: a segment of 'a' from 0 to 1e+300 s is not possible"),
+            ("start_s;end_s;speaker\n0;1.000,5;a\n", "line 2: end_s is '1.000,5'"),
+            ("start_s,end_s,speaker\n0,0,5,5,anna\n", "line 2: has 5 cells, the header 3"),
             ("start_s,end_s,speaker\n0,1\n", "line 2: has 2 cells"),
             ("start_s,end_s,speaker\n0,1, \n", "line 2: the speaker is empty"),
             ('start_s,end_s,speaker\n0,1,"a\nb"\n', "line break"),
@@ -96,6 +145,7 @@ class TestFaults:
             ("SPEAKER f 1 -0.5 1 <NA> <NA> a <NA> <NA>\n", "line 1: start is '-0.5'"),
             ("SPEAKER f 1 0 -1 <NA> <NA> a <NA> <NA>\n", "line 1: duration is '-1'"),
             ("SPEAKER f 1 0 NaN <NA> <NA> a <NA> <NA>\n", "line 1: duration is 'NaN'"),
+            ("SPEAKER f 1 9e307 1e308 <NA> <NA> a <NA> <NA>\n", "line 1: a segment of 'a' from 9e+307 to inf s"),
         ],
     )
     def test_is_one_line_with_the_file(self, write, content, says):

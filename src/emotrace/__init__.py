@@ -1,7 +1,7 @@
 """Speech in, time-continuous arousal and valence traces out.
 
 The public names, imported when they are first used: ``predict``, ``Stream``, ``Trace``, ``load_model``,
-``FamiliarityWarning`` and ``EmotraceError``; and ``__version__``.
+``FamiliarityWarning``, ``SpeakersWarning`` and ``EmotraceError``; and ``__version__``.
 """
 
 import os
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from emotrace.errors import EmotraceError as EmotraceError
     from emotrace.inference.model import load as load_model
     from emotrace.inference.predictor import FamiliarityWarning as FamiliarityWarning
+    from emotrace.inference.predictor import SpeakersWarning as SpeakersWarning
     from emotrace.inference.predictor import predict as predict
     from emotrace.inference.streaming import Stream as Stream
     from emotrace.trace import Trace as Trace
@@ -23,12 +24,13 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 _NAMES = {
     "EmotraceError": ("emotrace.errors", "EmotraceError"),
     "FamiliarityWarning": ("emotrace.inference.predictor", "FamiliarityWarning"),
+    "SpeakersWarning": ("emotrace.inference.predictor", "SpeakersWarning"),
     "Stream": ("emotrace.inference.streaming", "Stream"),
     "Trace": ("emotrace.trace", "Trace"),
     "load_model": ("emotrace.inference.model", "load"),
     "predict": ("emotrace.inference.predictor", "predict"),
 }
-__all__ = ["EmotraceError", "FamiliarityWarning", "Stream", "Trace", "load_model", "predict"]
+__all__ = ["EmotraceError", "FamiliarityWarning", "SpeakersWarning", "Stream", "Trace", "load_model", "predict"]
 
 
 def __getattr__(name: str) -> Any:

@@ -194,7 +194,7 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str
 
 def _header(cells: list[str], delimiter: str) -> list[str] | None:
     """The cells, if they are names: the first row of a file without a header starts with a number."""
-    return None if _number(cells[0], delimiter) is not None else cells
+    return None if decimal(cells[0], delimiter) is not None else cells
 
 
 def _time_column(header: list[str] | None) -> int:
@@ -238,14 +238,15 @@ def _plain(rows: list[tuple[int, list[str]]], width: int) -> NDArray[np.float64]
 
 
 def _cell(path: Path, line: int, cell: str, delimiter: str, is_time: bool) -> float:
-    number = _number(cell, delimiter)
+    number = decimal(cell, delimiter)
     if number is None or abs(number) > _LARGEST or (is_time and math.isnan(number)):
         wanted = "a time in seconds" if is_time else "a number, nor empty or NaN for a frame that was not rated"
         raise TraceError(f"{path}, line {line}: {_short(cell)} is not {wanted}; repair the cell")
     return number
 
 
-def _number(cell: str, delimiter: str) -> float | None:
+def decimal(cell: str, delimiter: str) -> float | None:
+    """The number in a cell, with a decimal comma where that is not the delimiter; NaN for no value, None for text."""
     if cell.lower() in _NOT_RATED:
         return math.nan
     try:

@@ -97,11 +97,11 @@ def gold(
         return
     from emotrace.annotation import files as rater_files
 
+    _check_free(out, options)
     traces = rater_files.read(files)
     ratings = rater_files.ratings(traces, target or "rating", rate_hz, resample, max_gap_s)  # type: ignore[arg-type]
     if len(traces) > 1 and rater_files.logged(traces) and resample == "auto":
         click.echo("entries come at irregular times: a value holds until the next one (--resample linear joins them)")
-    _check_free([out, *([out.with_suffix(".png")] if png else [])], force)
     out.parent.mkdir(parents=True, exist_ok=True)
     _report(ratings, _fused(ratings, options), out, options)
 
@@ -121,9 +121,9 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
     failed = []
     for recording in recordings:
         try:
-            ratings = recording.ratings(str(target))
             path = out / f"{recording.id}.csv"
-            _check_free([path, *([path.with_suffix(".png")] if options.png else [])], options.force)
+            _check_free(path, options)
+            ratings = recording.ratings(str(target))
             click.echo(f"{recording.id}:")
             _report(ratings, _fused(ratings, options), path, options)
         except EmotraceError as error:
@@ -247,7 +247,21 @@ def _draw(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Option
     plots.save(figure, out.with_suffix(".png"), force=options.force)
 
 
-def _check_free(paths: list[Path], force: bool) -> None:
-    for path in paths:
-        if path.is_file() and not force:
-            raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")
+def _check_free(out: Path, options: _Options) -> None:
+    """Refuse outputs that could not be written, before the work rather than after it."""
+    _check_file(out, options.force)
+    if not options.png:
+        return
+    if out.suffix.lower() == ".png":
+        raise EmotraceError(
+            f"{out}: would be the CSV and its picture at once; name the CSV with -o, such as {out.with_suffix('.csv')}"
+        )
+    # Named only now: a folder such as . has no ending to change.
+    _check_file(out.with_suffix(".png"), options.force)
+
+
+def _check_file(path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise EmotraceError(f"{path}: is a folder; choose the name of a file with -o")
+    if path.is_file() and not force:
+        raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")

@@ -38,7 +38,8 @@ _INTERRUPTED = 130
 @click.option(
     "--speakers",
     type=click.Path(path_type=Path),
-    help="Who speaks when: RTTM, or CSV with start_s,end_s,speaker. Each is then normalised on their own.",
+    help="Who speaks when: RTTM, or CSV with start_s,end_s,speaker. Each is then normalised on their own. For several "
+    "recordings, one RTTM that names each.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Recordings worked on at once.")
 @click.option(
@@ -83,20 +84,23 @@ def predict(
     if failed and len(audio) == 1:
         fail(failed[0])
     planned = _jobs(found, audio, out, formats)
+    alone = len(audio) == len(planned) == 1
     if speakers is not None and len(planned) > 1:
-        raise EmotraceError(f"{speakers}: --speakers describes one recording; give one at a time")
+        planned, undescribed = _described(planned, speakers)
+        failed += undescribed
     model.load(model_name)
     # Of standard streams, other processes have their own.
     apart = min(jobs, len(planned)) > 1 or (backend == "ray" and STDIO not in audio and out != "-")
     if backend == "ray" and apart:
         planned = [job.absolute() for job in planned]
+        speakers = speakers and speakers.absolute()
     settings = Settings(model_name, speakers, force, resume, threads=1 if apart else None)
     try:
         failed += run(planned, settings, min(jobs, len(planned)) or 1, backend if apart else "processes")
     except KeyboardInterrupt:
         click.echo("\nstopped; what is written is whole, and the same command with --resume goes on", err=True)
         sys.exit(_INTERRUPTED)
-    _finish(failed, attempted, alone=len(audio) == len(planned) == 1)
+    _finish(failed, attempted, alone)
 
 
 def _finish(failed: Sequence[str], attempted: int, alone: bool) -> None:
@@ -148,6 +152,29 @@ def _jobs(found: dict[Path, Path], given: Sequence[Path], out: str | None, forma
     ]
     _reject_same_outputs(jobs)
     return jobs
+
+
+def _described(jobs: list[Job], speakers: Path) -> tuple[list[Job], list[str]]:
+    """The recordings that an RTTM of several names, and what is wrong with the rest."""
+    from emotrace.inference import speakers as speaking
+
+    names = speaking.recordings(speakers)
+    if not names:
+        raise EmotraceError(
+            f"{speakers}: a CSV describes one recording; give one at a time, or an RTTM that names each of them"
+        )
+    known, taken = speaking.called(names), dict[str, Path]()
+    described = [job for job in jobs if job.audio.stem in known]
+    for job in described:
+        other = taken.setdefault(job.audio.stem, job.audio)
+        if other != job.audio:
+            raise EmotraceError(f"{speakers}: {job.audio.stem} may be {other} or {job.audio}; give one at a time")
+    undescribed = [
+        f"{job.audio}: {speakers} has no segment of a recording called {job.audio.stem}; rename the file or the field"
+        for job in jobs
+        if job.audio.stem not in known
+    ]
+    return described, undescribed
 
 
 def _names_many(given: Path) -> bool:

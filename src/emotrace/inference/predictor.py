@@ -34,6 +34,10 @@ class FamiliarityWarning(UserWarning):
     """The input is unlike the speech that the model knows; the text says how."""
 
 
+class SpeakersWarning(UserWarning):
+    """Who speaks when seems to be told of another recording; the text says why."""
+
+
 def predict(
     source: Source,
     rate_hz: float | None = None,
@@ -56,7 +60,7 @@ def predict(
 
     Returns:
         A trace of floor(n / 640) frames, n the samples at 16 kHz; its spread is the SD over the model's members, its
-        warnings say what is unlike the speech that the model knows.
+        warnings say what is unlike the speech that the model knows, and what of the speakers does not fit.
 
     Raises:
         AudioError: the audio cannot be read, or is shorter than a frame.
@@ -65,15 +69,20 @@ def predict(
 
     Warns:
         FamiliarityWarning: the recording is unlike the speech that the model knows.
+        SpeakersWarning: no frame has a speaker, segments begin after the recording's end, or they are of a recording
+            of another name.
     """
     chosen = model if isinstance(model, saved.Model) else saved.load(model)
     segments = _segments(speakers, source)
     with _Features(chosen, _heard(source, rate_hz, listen), segments, _threads(threads)) as heard:
         if not heard.frames:
             raise AudioError(f"{_name(source)}: is {heard.duration_s * 1000:.0f} ms long; a trace needs at least 40 ms")
-        for text in heard.warnings:
+        speaker = heard.speaker()
+        said = [*map(FamiliarityWarning, heard.warnings), *_misfits(segments, heard.duration_s, speaker, source)]
+        for warning in said:
             # By name: Python shows a warning of one text and place once.
-            warnings.warn(f"{_name(source)}: {text}" if _is_path(source) else text, FamiliarityWarning, stacklevel=2)
+            text = f"{_name(source)}: {warning}" if _is_path(source) else str(warning)
+            warnings.warn(text, type(warning), stacklevel=2)
         values = np.empty((heard.frames, len(chosen.targets)), dtype=np.float32)
         spread = np.empty_like(values)
         for at, members in heard.members():
@@ -84,8 +93,8 @@ def predict(
         values,
         targets=tuple(target.name for target in chosen.targets),
         spread=spread,
-        speaker=None if heard.turns is None else heard.turns.speaker(np.arange(heard.frames) * heard.front_end.STACK),
-        warnings=tuple(heard.warnings),
+        speaker=speaker,
+        warnings=tuple(map(str, said)),
     )
 
 
@@ -110,7 +119,19 @@ def _is_path(source: Source) -> bool:
 def _segments(speakers: Speakers | None, source: Source) -> Sequence[Segment] | None:
     if not isinstance(speakers, str | PathLike):
         return speakers
-    return speaking.read(speakers, Path(source).stem if isinstance(source, str | PathLike) else None)
+    return speaking.read(speakers, _stem(source))
+
+
+def _stem(source: Source) -> str | None:
+    return Path(source).stem if isinstance(source, str | PathLike) else None
+
+
+def _misfits(
+    segments: Sequence[Segment] | None, duration_s: float, speaker: list[str | None] | None, source: Source
+) -> list[SpeakersWarning]:
+    if segments is None or speaker is None:
+        return []
+    return [SpeakersWarning(text) for text in speaking.misfits(segments, duration_s, any(speaker), _stem(source))]
 
 
 def _heard(
@@ -157,6 +178,10 @@ class _Features:
 
     def __exit__(self, *_: object) -> None:
         self._rows.close()
+
+    def speaker(self) -> list[str | None] | None:
+        """Who speaks in each frame, where that is known."""
+        return None if self.turns is None else self.turns.speaker(np.arange(self.frames) * self.front_end.STACK)
 
     def members(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Stretches of frames, in order, and the (members, frames, targets) traces of each."""

@@ -4,40 +4,59 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emotrace.annotation.files import decimal
 from emotrace.errors import EmotraceError
 
 COLUMNS = ("start_s", "end_s", "speaker")
 
 _RTTM_FIELDS = (8, 10)
+_NOT_NAMED = "<NA>"
+_LATEST_S = 1e9  # beyond any recording, and its rows can still be counted
 _REMEDY = "give RTTM, or a CSV with the header start_s,end_s,speaker"
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One turn: ``speaker`` is heard from ``start_s`` until ``end_s``, seconds from the recording's start."""
+    """One turn: ``speaker`` is heard from ``start_s`` until ``end_s``, seconds from the recording's start.
+
+    Attributes:
+        recording: what an RTTM calls the recording, None where nothing names it; it takes no part in comparisons.
+
+    Raises:
+        EmotraceError: a time is NaN, negative or beyond any recording, or the end lies before the start.
+    """
 
     start_s: float
     end_s: float
     speaker: str
+    recording: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_s <= self.end_s <= _LATEST_S:  # nor where a time is NaN
+            raise EmotraceError(
+                f"a segment of {self.speaker!r} from {self.start_s:g} to {self.end_s:g} s is not possible; "
+                "give seconds, a start from 0 up and an end that is no earlier"
+            )
 
 
 def read(path: str | os.PathLike[str], recording: str | None = None) -> list[Segment]:
     """Read RTTM or CSV, told apart by what is in the file.
 
     Of RTTM only the ``SPEAKER`` lines count. The CSV needs the columns ``start_s,end_s,speaker`` in any order, parted
-    by commas, semicolons or tabs; other columns are ignored.
+    by commas, semicolons or tabs (decimal commas are read where no comma parts the columns); other columns are ignored.
 
     Args:
         path: the file.
         recording: name, without folder and suffix, of the recording; an RTTM that holds several recordings gives
-            only the segments of this one, an RTTM of one recording gives all whatever its name.
+            only the segments of this one, an RTTM of one recording gives all whatever its name (which
+            :func:`misfits` tells of).
 
     Returns:
         The segments in order of their start, at least one.
@@ -47,14 +66,60 @@ def read(path: str | os.PathLike[str], recording: str | None = None) -> list[Seg
             or a time is no number, negative, or an end before its start; the message names file, line and remedy.
     """
     name = os.fspath(path)
-    text = _text(name)
-    if any(fields[0] == "SPEAKER" for _, fields in _rttm_lines(text)):
-        segments = _of_recording(list(_rttm(name, text)), name, recording)
-    else:
-        segments = list(_csv(name, text))
-    if not segments:
-        raise EmotraceError(f"{name}: holds no segment of any speaker; {_REMEDY}, a row a segment")
+    segments = _of_recording(_all(name), name, recording)
     return sorted(segments, key=lambda segment: segment.start_s)
+
+
+def recordings(path: str | os.PathLike[str]) -> list[str]:
+    """What an RTTM calls the recordings that it describes, sorted; nothing for a CSV, which describes one without name.
+
+    Raises:
+        EmotraceError: as :func:`read` does.
+    """
+    return _names(_all(os.fspath(path)))
+
+
+def called(names: Iterable[str]) -> set[str]:
+    """The names, without folder and suffix, of recordings that an RTTM calls by these: some write the suffix too."""
+    return {known for name in names for known in (name, Path(name).stem)}
+
+
+def misfits(segments: Sequence[Segment], duration_s: float, spoken: bool, recording: str | None) -> list[str]:
+    """Say in plain words what looks as if the segments were of another recording.
+
+    Args:
+        segments: of the speakers, as they were given.
+        duration_s: of the recording.
+        spoken: whether any frame of it has a speaker.
+        recording: its name, without folder and suffix, where it has one.
+
+    Returns:
+        At most one sentence about times and one about names.
+    """
+    return [*_misfit_times(segments, duration_s, spoken), *_misfit_names(segments, recording)]
+
+
+def _misfit_times(segments: Sequence[Segment], duration_s: float, spoken: bool) -> Iterator[str]:
+    late_s = [segment.start_s for segment in segments if segment.start_s >= duration_s]
+    if not segments:
+        yield "no frame has a speaker: no segments were given"
+    elif not spoken:
+        first_s, last_s = min(each.start_s for each in segments), max(each.end_s for each in segments)
+        yield (
+            f"no frame has a speaker: the segments lie between {first_s:.1f} and {last_s:.1f} s, the recording lasts "
+            f"{duration_s:.1f} s; check that they are of this recording"
+        )
+    elif late_s:
+        yield (
+            f"{len(late_s)} of {len(segments)} segments of speakers begin after the recording's end at "
+            f"{duration_s:.1f} s (the first at {min(late_s):.1f} s); check that they are of this recording"
+        )
+
+
+def _misfit_names(segments: Sequence[Segment], recording: str | None) -> Iterator[str]:
+    named = [name for name in _names(segments) if name != _NOT_NAMED]
+    if recording is not None and named and recording not in called(named):
+        yield f"the speakers are of a recording called {_listed(named)}; check that they are of this one"
 
 
 def at(segments: Sequence[Segment], times_s: ArrayLike) -> NDArray[np.str_]:
@@ -172,8 +237,18 @@ def _rttm_lines(text: str) -> Iterator[tuple[int, list[str]]]:
             yield number, line.split()
 
 
-def _rttm(name: str, text: str) -> Iterator[tuple[str, Segment]]:
-    """The recording and the segment of each ``SPEAKER`` line: type, file, channel, start, duration, two more, name."""
+def _all(name: str) -> list[Segment]:
+    """The segments of all recordings of a file, as they stand in it; at least one."""
+    text = _text(name)
+    rttm = any(fields[0] == "SPEAKER" for _, fields in _rttm_lines(text))
+    segments = list(_rttm(name, text) if rttm else _csv(name, text))
+    if not segments:
+        raise EmotraceError(f"{name}: holds no segment of any speaker; {_REMEDY}, a row a segment")
+    return segments
+
+
+def _rttm(name: str, text: str) -> Iterator[Segment]:
+    """The segment of each ``SPEAKER`` line: type, file, channel, start, duration, two more, name."""
     fewest, most = _RTTM_FIELDS
     for number, fields in _rttm_lines(text):
         if fields[0] != "SPEAKER":
@@ -186,36 +261,44 @@ def _rttm(name: str, text: str) -> Iterator[tuple[str, Segment]]:
                 "mend the line, without spaces in names"
             )
         start_s, length_s = _seconds(fields[3], "start", where), _seconds(fields[4], "duration", where)
-        yield fields[1], Segment(start_s, start_s + length_s, fields[7])
+        yield _checked(where, start_s, start_s + length_s, fields[7], fields[1])
 
 
-def _of_recording(found: list[tuple[str, Segment]], name: str, recording: str | None) -> list[Segment]:
-    files = sorted({file for file, _ in found})
+def _of_recording(found: list[Segment], name: str, recording: str | None) -> list[Segment]:
+    files = _names(found)
     if len(files) <= 1:
-        return [segment for _, segment in found]
-    own = [segment for file, segment in found if recording in (file, Path(file).stem)]
+        return found
+    own = {file for file in files if recording in called([file])}
     if not own:
         asked = "no recording was named" if recording is None else f"none is {recording!r}"
-        listed = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
         raise EmotraceError(
-            f"{name}: holds {len(files)} recordings ({listed}) and {asked}; rename the audio file or the field"
+            f"{name}: holds {len(files)} recordings ({_listed(files)}) and {asked}; rename the audio file or the field"
         )
-    return own
+    return [segment for segment in found if segment.recording in own]
+
+
+def _names(segments: Sequence[Segment]) -> list[str]:
+    return sorted({segment.recording for segment in segments if segment.recording is not None})
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _csv(name: str, text: str) -> Iterator[Segment]:
-    header = next(line for line in text.splitlines() if line.strip())
-    parted_by = max(",;\t", key=header.count)
+    first = next(line for line in text.splitlines() if line.strip())
+    parted_by = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=parted_by, strict=True)
-    places: list[int] | None = None
+    header: list[str] | None = None
     try:
         for row in reader:
-            if not any(cell.strip() for cell in row):
+            cells, where = [cell.strip() for cell in row], f"{name}, line {reader.line_num}"
+            if not any(cells):
                 continue
-            if places is None:
-                places = _places([cell.strip() for cell in row], f"{name}, line {reader.line_num}")
+            if header is None:
+                header, places = cells, _places(cells, where)
             else:
-                yield _segment(row, places, f"{name}, line {reader.line_num}")
+                yield _segment(_fitted(cells, len(header), max(places), where), places, parted_by, where)
     except csv.Error as error:
         raise EmotraceError(f"{name}, line {reader.line_num}: is no CSV ({error}); {_REMEDY}") from None
 
@@ -229,25 +312,39 @@ def _places(header: list[str], where: str) -> list[int]:
     return [header.index(column) for column in COLUMNS]
 
 
-def _segment(row: list[str], places: list[int], where: str) -> Segment:
-    if len(row) <= max(places):
-        raise EmotraceError(f"{where}: has {len(row)} cells, fewer than the header; mend or drop the row")
-    start, end, speaker = (row[place].strip() for place in places)
-    start_s, end_s = _seconds(start, "start_s", where), _seconds(end, "end_s", where)
+def _fitted(cells: list[str], width: int, last: int, where: str) -> list[str]:
+    if len(cells) <= last:
+        raise EmotraceError(f"{where}: has {len(cells)} cells, fewer than the header; mend or drop the row")
+    if any(cells[width:]):
+        # Between commas a decimal comma is one more cell: the columns behind it would be read from the wrong ones.
+        raise EmotraceError(
+            f"{where}: has {len(cells)} cells, the header {width}; mend the row, with points or semicolons where "
+            "commas are decimal"
+        )
+    return cells
+
+
+def _segment(cells: list[str], places: list[int], delimiter: str, where: str) -> Segment:
+    start, end, speaker = (cells[place] for place in places)
+    start_s, end_s = _seconds(start, "start_s", where, delimiter), _seconds(end, "end_s", where, delimiter)
     if end_s < start_s:
         raise EmotraceError(f"{where}: ends at {end} s, before its start at {start} s; swap or correct the times")
     if not speaker:
         raise EmotraceError(f"{where}: the speaker is empty; name the speaker or drop the row")
     if "\n" in speaker or "\r" in speaker:
         raise EmotraceError(f"{where}: the speaker's name holds a line break; rename the speaker")
-    return Segment(start_s, end_s, speaker)
+    return _checked(where, start_s, end_s, speaker)
 
 
-def _seconds(cell: str, column: str, where: str) -> float:
+def _checked(where: str, start_s: float, end_s: float, speaker: str, recording: str | None = None) -> Segment:
     try:
-        seconds = float(cell)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
+        return Segment(start_s, end_s, speaker, recording)
+    except EmotraceError as error:
+        raise EmotraceError(f"{where}: {error}") from None
+
+
+def _seconds(cell: str, column: str, where: str, delimiter: str = ",") -> float:
+    seconds = decimal(cell, delimiter)
+    if seconds is None or not (math.isfinite(seconds) and seconds >= 0):
         raise EmotraceError(f"{where}: {column} is {cell[:40]!r}; it must be seconds, a number from 0 up")
     return seconds
