@@ -64,6 +64,15 @@ def test_a_prediction_can_be_a_gold_standard(root):
     assert recording.gold("valence").values[:, 0].tolist() == [0.3, 0.4]
 
 
+def test_the_spread_of_a_gold_standard_is_no_rater(root):
+    header = "time_s,value,sd,standard_error,effective_raters\n"
+    (root / "g.csv").write_text(header + "0.00,0.1,0.2,0.1,3.6\n0.04,0.2,0.2,0.1,3.6\n")
+    (root / "manifest.csv").write_text("id,arousal\nx,g.csv\n")
+    (recording,) = manifest.load(root)
+    assert recording.load_ratings is None
+    assert recording.gold("arousal").values.tolist() == [[0.1], [0.2]]
+
+
 def test_cells_without_a_rating(root):
     (root / "t.csv").write_text("time_s,a,b\n0,0.1,\n0.04,nan,0.2\n")
     ratings = manifest.read_trace(root / "t.csv", "arousal")

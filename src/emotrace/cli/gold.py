@@ -222,13 +222,14 @@ def _lag_text(found: "Lag") -> str:
 def _write(fused: "GoldStandard", out: Path, options: _Options) -> None:
     import numpy as np
 
+    from emotrace.annotation.fusion import SPREAD_COLUMNS
     from emotrace.output import write_atomically
 
     columns = [fused.values]
     header = "time_s,value"
     if options.spread:
-        columns += [fused.spread.sd, fused.spread.standard_error, fused.spread.effective_raters]
-        header += ",sd,standard_error,effective_raters"
+        columns += [getattr(fused.spread, name) for name in SPREAD_COLUMNS]
+        header = ",".join([header, *SPREAD_COLUMNS])
     digits = 2 if np.abs(fused.time_s - fused.time_s.round(2)).max() < 1e-6 else 6
 
     def write(file: IO[str]) -> None:

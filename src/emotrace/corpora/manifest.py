@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
+from emotrace.annotation.fusion import SPREAD_COLUMNS
 from emotrace.annotation.resampling import MAX_GAP_S, is_regular, onto_grid
 from emotrace.corpora import PARTITIONS, Info, Recording, delimited
 from emotrace.corpora.layout import Survey, refusing
@@ -34,7 +35,8 @@ INFO = Info(
         "Paths are relative to the CSV's folder. Columns may come in any order; the optional ones may be left out.",
         "Comma, semicolon or tab: whichever the first line of a file holds most of. Decimals have a point.",
         "A trace file with one column beside the time holds a gold standard, and so does one with a column of the "
-        "target's name (as `emotrace predict` writes them); any other holds raters.",
+        "target's name (as `emotrace predict` writes them) and what `emotrace gold --spread` writes, of which "
+        "only value is used; any other holds raters.",
         "Times are seconds of the recording. Any label rate will do, the same for all targets of a recording: it is "
         "taken from the median step of a file's first 100 rows.",
         f"Rows may be missing. A line is drawn over up to {MAX_GAP_S:g} s without a row; what lies in a longer hole is "
@@ -214,6 +216,8 @@ def _columns(table: delimited.Table, target: str) -> tuple[tuple[str, ...], bool
         raise CorpusError(f"{table.path}, line 1: no column beside the time; add the ratings")
     if target in columns:
         return (target,), False
+    if set(columns) == {"value", *SPREAD_COLUMNS}:
+        return ("value",), False
     return columns, len(columns) > 1
 
 
