@@ -77,11 +77,33 @@ def test_ratings_of_different_lengths_and_rates_meet_on_a_grid(tmp_path):
     slow = write(tmp_path, "t,v\n" + "".join(f"{i / 10},{i / 10}\n" for i in range(21)), "slow.csv")
     logged = write(tmp_path, "t,v\n0.21,1\n0.35,2\n1.5,3\n", "logged.csv")
     ratings = files.ratings(files.read([slow, logged]), "x", 25.0, "auto", 1.0)
-    assert ratings.time_s[[0, -1]].tolist() == [0.0, 2.0]
-    np.testing.assert_allclose(ratings.values[:, 0], ratings.time_s, atol=1e-9)
+    assert ratings.time_s[[0, -1]].tolist() == [0.0, 2.08]
+    np.testing.assert_allclose(ratings.values[:, 0], np.minimum(ratings.time_s, 2.0), atol=1e-9)
     held = dict(zip(ratings.time_s.round(2).tolist(), ratings.values[:, 1].tolist(), strict=True))
     assert np.isnan(held[0.2])
     assert (held[0.24], held[0.36], held[1.48], held[1.52], held[2.0]) == (1, 2, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "rate_hz", "how", "frames"),
+    [
+        (0.1, 25, "auto", 25),
+        (0.1, 25, "hold", 25),
+        (0.04, 25, "auto", 10),
+        (0.04, 10, "auto", 4),
+        (0.1, 10, "auto", 10),
+    ],
+)
+def test_the_last_entry_holds_for_the_raters_own_step(tmp_path, step_s, rate_hz, how, frames):
+    path = write(tmp_path, "time,a\n" + "".join(f"{i * step_s:.2f},{i}\n" for i in range(10)))
+    ratings = files.ratings(files.read([path]), "x", rate_hz, how, max_gap_s=0.0)
+    assert len(ratings.time_s) == frames
+    assert np.isfinite(ratings.values).all()
+
+
+def test_two_entries_are_no_rate_at_which_the_last_would_hold(tmp_path):
+    ratings = files.ratings(files.read([write(tmp_path, "time,a\n0,1\n60,2\n")]), "x")
+    assert ratings.time_s[-1] == 60
 
 
 @pytest.mark.parametrize(

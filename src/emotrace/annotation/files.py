@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, is_regular, onto_grid
+from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, is_regular, onto_grid, own_step_s
 from emotrace.errors import TraceError
 
 _DELIMITERS = (";", "\t", ",", " ")
@@ -80,12 +80,13 @@ def ratings(
         max_gap_s: see there.
 
     Returns:
-        Ratings from the earliest entry of anybody to the last; NaN where a rater gave none.
+        Ratings from the earliest entry of anybody to the last, which holds for its rater's own step (100 ms at 10 Hz)
+        where there is one; NaN where a rater gave none.
 
     Raises:
         TraceError: see `resampling.grid`, or the traces have no time in common with the grid.
     """
-    start_s, end_s = min(t.time_s[0] for t in traces), max(t.time_s[-1] for t in traces)
+    start_s, end_s = min(t.time_s[0] for t in traces), max(_end_s(t) for t in traces)
     grid_s = grid(float(start_s), float(end_s), rate_hz)
     columns = [_on(grid_s, trace, how, max_gap_s) for trace in traces]
     values = fill_gaps(np.column_stack(columns), rate_hz, max_gap_s)
@@ -95,6 +96,11 @@ def ratings(
 def logged(traces: Sequence[RaterTrace]) -> bool:
     """Whether any trace is irregular, as sliders log it, so that ``auto`` holds values instead of joining them."""
     return not all(is_regular(trace.time_s) for trace in traces)
+
+
+def _end_s(trace: RaterTrace) -> float:
+    """Up to where the last entry holds; where the next one would be is no part of it, were it a hundredth early."""
+    return float(trace.time_s[-1]) + 0.99 * own_step_s(trace.time_s)
 
 
 def _on(grid_s: NDArray[np.float64], trace: RaterTrace, how: How, max_gap_s: float) -> NDArray[np.float64]:
