@@ -59,8 +59,8 @@ def onto_grid(
 
     ``hold``: the last value before, or at, a time. A slider that logs when it is moved stands still in between, however
     long; after the very last entry it is believed for `max_gap_s`, or its own step (`own_step_s`). ``linear``: between
-    neighbours no more than `max_gap_s` apart; this is for samples taken at a steady rate. ``auto``: linear where steps are equal
-    (`is_regular`), else hold. Nothing is said before the first entry.
+    neighbours no more than `max_gap_s` apart; this is for samples taken at a steady rate. ``auto``: linear where steps
+    are equal (`is_regular`), else hold. Nothing is said before the first entry.
 
     Args:
         time_s: (N,), strictly increasing.

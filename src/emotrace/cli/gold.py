@@ -8,13 +8,14 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from emotrace.errors import EmotraceError
+from emotrace.errors import EmotraceError, UnratedError
 
 if TYPE_CHECKING:
     from emotrace.annotation import Ratings
     from emotrace.annotation.agreement import AgreementTable
     from emotrace.annotation.lag import Lag
     from emotrace.annotation.standard import GoldStandard
+    from emotrace.corpora import Recording
 
 _METHODS = ("mean", "avec2016", "ewe", "aligned")  # annotation.standard.METHODS, not imported for the sake of --help
 _MEASURES = (
@@ -108,6 +109,7 @@ def gold(
 
 def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path, options: _Options) -> None:
     from emotrace import corpora
+    from emotrace.output import file_names
 
     reader = corpora.get(name)
     if len(given) != 1:
@@ -117,22 +119,41 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
     if options.driver is not None:
         raise click.UsageError("--driver is of one recording; it does not go with --corpus")
     recordings = reader.load(given[0])
+    named = file_names(recording.id for recording in recordings)
     out.mkdir(parents=True, exist_ok=True)
-    failed = []
+    failed, unrated = [], []
     for recording in recordings:
         try:
-            ratings = recording.ratings(str(target))
-            path = out / f"{recording.id}.csv"
+            ratings = _ratings(recording, str(target))
+            path = out / f"{named[recording.id]}.csv"
             _check_free([path, *([path.with_suffix(".png")] if options.png else [])], options.force)
             click.echo(f"{recording.id}:")
             _report(ratings, _fused(ratings, options), path, options)
+        except UnratedError:
+            unrated.append(recording.id)
         except EmotraceError as error:
-            failed.append(str(error))
+            failed.append(str(error) if recording.id in str(error) else f"{recording.id}: {error}")
+    if unrated:
+        click.echo(f"\nwithout ratings of {target}, left out: {', '.join(unrated)}")
+    if len(unrated) == len(recordings):
+        raise EmotraceError(f"{given[0]}: no recording has ratings of {target}; there is nothing to fuse")
+    _end_with(failed, len(recordings))
+
+
+def _end_with(failed: list[str], recordings: int) -> None:
     if failed:
-        click.echo(f"\n{len(failed)} of {len(recordings)} recordings failed:", err=True)
+        click.echo(f"\n{len(failed)} of {recordings} recordings failed:", err=True)
         for text in failed:
             click.echo(f"  {text}", err=True)
         sys.exit(1)
+
+
+def _ratings(recording: "Recording", target: str) -> "Ratings":
+    """The raters' traces; UnratedError where labels are kept back, as those of a test part, or there are none."""
+    kept_back = recording.load_ratings is None and recording.load_gold is None
+    if kept_back or (recording.targets is not None and target not in recording.targets):
+        raise UnratedError(f"{recording.id}: no labels of {target}")
+    return recording.ratings(target)
 
 
 def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
