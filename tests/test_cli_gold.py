@@ -123,6 +123,12 @@ def test_mistakes_are_one_line(panel, tmp_path):
         [*panel[0], "-o", tmp_path / "a.csv", "--scale", "0", "1"],
         [*panel[0], "-o", tmp_path / "a.csv", "--driver", broken],
         [*panel[0], "-o", tmp_path / "a.csv", "--rate-hz", "0"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--rate-hz", "-3"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--rate-hz", "nan"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--max-gap-s", "nan"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--lag", "nan"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--lag", "inf"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--scale", "-inf", "inf"],
         [panel[1], "-o", tmp_path / "a.csv", "--corpus", "nothing"],
     ):
         done = call(*arguments)
@@ -176,3 +182,11 @@ def test_a_manifest_with_a_hole_is_fused(tmp_path):
     assert done.exit_code == 0, done.output
     lines = (tmp_path / "out/zoe.csv").read_text().splitlines()
     assert (len(lines), lines[1 + 150]) == (301, "15.00,")
+
+
+@pytest.mark.parametrize("option", [("--rate-hz", 25), ("--resample", "hold"), ("--max-gap-s", 2)])
+def test_a_corpus_is_not_resampled_and_says_so(tmp_path, option):
+    root = manifest_tree.make(tmp_path / "root")
+    done = call("--corpus", "manifest", root, "--target", "arousal", "-o", tmp_path / "out", *option)
+    assert (done.exit_code, (tmp_path / "out").exists()) == (2, False)
+    assert f"{option[0]} does not go with --corpus" in done.output

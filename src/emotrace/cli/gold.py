@@ -1,5 +1,6 @@
 """`emotrace gold`: rater traces to a gold standard."""
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from emotrace.errors import EmotraceError, UnratedError
 
@@ -87,13 +89,9 @@ def gold(
     are recognised. With --corpus NAME, FILES is the folder of that corpus and -o a folder.
     """
     options = _Options(method, lag, driver, scale, spread, png, force)
-    if scale is not None and not scale[0] < scale[1]:
-        raise click.UsageError(f"--scale {scale[0]:g} {scale[1]:g}: wants the lower end first")
-    if driver is not None and lag:
-        raise click.UsageError("--lag and --driver both say how late all raters are; give one")
-    if max_gap_s < 0:
-        raise click.UsageError("--max-gap-s must be 0 or more")
+    _reject_impossible(options, rate_hz, max_gap_s)
     if corpus is not None:
+        _reject_resampling()
         _of_corpus(corpus, files, target, out, options)
         return
     from emotrace.annotation import files as rater_files
@@ -105,6 +103,30 @@ def gold(
     _check_free([out, *([out.with_suffix(".png")] if png else [])], force)
     out.parent.mkdir(parents=True, exist_ok=True)
     _report(ratings, _fused(ratings, options), out, options)
+
+
+def _reject_impossible(options: _Options, rate_hz: float, max_gap_s: float) -> None:
+    scale = options.scale
+    if scale is not None and not -math.inf < scale[0] < scale[1] < math.inf:
+        raise EmotraceError(f"--scale {scale[0]:g} {scale[1]:g}: give the lower end first, then the upper one")
+    if not math.isfinite(options.lag_s):
+        raise EmotraceError(f"--lag {options.lag_s:g}: give seconds")
+    if options.driver is not None and options.lag_s:
+        raise EmotraceError("--lag and --driver both say how late all raters are; give one")
+    if not 0 < rate_hz < math.inf:
+        raise EmotraceError(f"--rate-hz {rate_hz:g}: give a positive rate, such as 25")
+    if not max_gap_s >= 0:
+        raise EmotraceError(f"--max-gap-s {max_gap_s:g}: give 0 or more")
+
+
+def _reject_resampling() -> None:
+    """A corpus's ratings are fused at their own rate: what would change that must not seem to have worked."""
+    context = click.get_current_context()
+    for name in ("rate_hz", "resample", "max_gap_s"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise EmotraceError(
+                f"--{name.replace('_', '-')} does not go with --corpus, whose ratings keep their rate; leave it out"
+            )
 
 
 def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path, options: _Options) -> None:
