@@ -251,7 +251,7 @@ def _rater_lines(fused: "GoldStandard") -> Iterator[str]:
     yield f"  {'rater':<{width}}  lag (s)  sharp within  r with others  weight"
     for number, name in enumerate(fused.raters):
         sharp = f"±{fused.lags[number].half_width_s:.2f} s" if fused.lags is not None else "-"
-        unsure = " no maximum: lag unknown" if fused.lags is not None and fused.lags[number].at_edge else ""
+        unsure = " lag unknown, not moved" if fused.lags is not None and fused.lags[number].at_edge else ""
         yield (
             f"  {name:<{width}}  {fused.lags_s[number]:>7.2f}  {sharp:>12}  {fused.agreement[number]:>13.2f}"
             f"  {fused.weights[number]:>6.3f}{unsure}"
