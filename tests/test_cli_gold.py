@@ -5,6 +5,8 @@ import importlib
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from trees import avec2016 as avec2016_tree
+from trees import manifest as manifest_tree
 
 from emotrace.annotation import Ratings, files, fusion, lag, standard
 from emotrace.cli import main
@@ -121,6 +123,12 @@ def test_mistakes_are_one_line(panel, tmp_path):
         [*panel[0], "-o", tmp_path / "a.csv", "--scale", "0", "1"],
         [*panel[0], "-o", tmp_path / "a.csv", "--driver", broken],
         [*panel[0], "-o", tmp_path / "a.csv", "--rate-hz", "0"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--rate-hz", "-3"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--rate-hz", "nan"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--max-gap-s", "nan"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--lag", "nan"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--lag", "inf"],
+        [*panel[0], "-o", tmp_path / "a.csv", "--scale", "-inf", "inf"],
         [panel[1], "-o", tmp_path / "a.csv", "--corpus", "nothing"],
     ):
         done = call(*arguments)
@@ -154,3 +162,53 @@ def test_outputs_that_are_folders_are_refused_before_anything_is_read(tmp_path, 
 
 def test_help_names_every_method():
     assert importlib.import_module("emotrace.cli.gold")._METHODS == standard.METHODS
+
+
+def test_names_with_slashes_are_files_in_the_folder(tmp_path):
+    root = manifest_tree.make(tmp_path / "root")
+    rows = (root / "manifest.csv").read_text().replace("anna,", "../../evil,").replace("bert,", "audio/bert.wav,")
+    (root / "manifest.csv").write_text(rows)
+    done = call("--corpus", "manifest", root, "--target", "arousal", "-o", tmp_path / "a/out", "--method", "mean")
+    assert sorted(path.name for path in (tmp_path / "a/out").iterdir()) == [".._.._evil.csv", "audio_bert.wav.csv"]
+    assert "1 of 4 recordings failed" in done.output  # cora has a gold standard and no raters
+    (root / "manifest.csv").write_text(rows.replace("cora,", "audio_bert.wav,"))
+    done = call("--corpus", "manifest", root, "--target", "arousal", "-o", tmp_path / "b")
+    assert (done.exit_code, (tmp_path / "b").exists()) == (2, False)
+    assert "another recording's file would be called audio_bert.wav, too" in done.output
+
+
+def test_recordings_without_labels_are_left_out_and_named(tmp_path):
+    done = call("--corpus", "avec2016", avec2016_tree.make(tmp_path / "root"), "--target", "arousal", "-o", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "without ratings of arousal, left out: test_1" in done.output
+    root = manifest_tree.make(tmp_path / "mine")
+    (root / "manifest.csv").write_text("id,arousal,valence\nx,traces/anna_arousal.csv,\ny,,\n")
+    done = call("--corpus", "manifest", root, "--target", "valence", "-o", tmp_path)
+    assert done.exit_code == 2
+    assert "no recording has ratings of valence" in done.output
+
+
+def test_a_fault_of_a_recording_names_it(tmp_path):
+    (tmp_path / "z.csv").write_text("time,a,b\n0,0,0\n0.1,0.2,0.1\n0.25,0.1,0\n")
+    (tmp_path / "manifest.csv").write_text("id,arousal\nzoe,z.csv\n")
+    done = call("--corpus", "manifest", tmp_path, "--target", "arousal", "-o", tmp_path / "out")
+    assert "zoe: arousal: frames do not come at equal steps" in done.output
+
+
+def test_a_manifest_with_a_hole_is_fused(tmp_path):
+    rows = manifest_tree.raters(rate_hz=10, seconds=30).splitlines()
+    kept = [row for row in rows if not (row[0].isdigit() and 8 < float(row.split(";")[0]) < 22)]
+    (tmp_path / "z.csv").write_text("\n".join(kept) + "\n")
+    (tmp_path / "manifest.csv").write_text("id,arousal\nzoe,z.csv\n")
+    done = call("--corpus", "manifest", tmp_path, "--target", "arousal", "-o", tmp_path / "out", "--method", "mean")
+    assert done.exit_code == 0, done.output
+    lines = (tmp_path / "out/zoe.csv").read_text().splitlines()
+    assert (len(lines), lines[1 + 150]) == (301, "15.00,")
+
+
+@pytest.mark.parametrize("option", [("--rate-hz", 25), ("--resample", "hold"), ("--max-gap-s", 2)])
+def test_a_corpus_is_not_resampled_and_says_so(tmp_path, option):
+    root = manifest_tree.make(tmp_path / "root")
+    done = call("--corpus", "manifest", root, "--target", "arousal", "-o", tmp_path / "out", *option)
+    assert (done.exit_code, (tmp_path / "out").exists()) == (2, False)
+    assert f"{option[0]} does not go with --corpus" in done.output

@@ -171,6 +171,15 @@ class TestLags:
         again = np.array([each.lag_s for each in lag.among_raters(values[25:], RATE_HZ)])
         np.testing.assert_allclose(again, found, atol=0.1)
 
+    def test_without_evidence_a_rater_is_not_moved(self):
+        late_s = np.array([0.2, 1.0, 0.6])
+        _, values = panel(late_s, noise=0.1)
+        strange = np.column_stack([course(seed=seed)[: len(values)] for seed in (5, 6)])
+        found = lag.among_raters(np.column_stack([values, strange]), RATE_HZ)
+        np.testing.assert_allclose([each.lag_s for each in found[:3]], late_s - late_s.mean(), atol=0.1)
+        assert [(each.lag_s, each.at_edge) for each in found[3:]] == [(0.0, True)] * 2
+        assert [(lag.Lag(s, 0.3, 1.0, False).known) for s in (0.5, -3.9, 4.1)] == [True, True, False]
+
     def test_a_driver_tells_all(self):
         late_s = [0.4, 1.2, 2.0]
         truth, values = panel(late_s, noise=0.1)

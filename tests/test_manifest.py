@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from trees import manifest as tree
+from trees import sound
 
-from emotrace.annotation import Ratings
+from emotrace.annotation import Ratings, standard
 from emotrace.corpora import inspection, manifest
 from emotrace.errors import CorpusError, TraceError
 
@@ -61,6 +62,15 @@ def test_a_prediction_can_be_a_gold_standard(root):
     recording = manifest.load(root)[0]
     assert recording.gold("arousal").values[:, 0].tolist() == [0.1, 0.2]
     assert recording.gold("valence").values[:, 0].tolist() == [0.3, 0.4]
+
+
+def test_the_spread_of_a_gold_standard_is_no_rater(root):
+    header = "time_s,value,sd,standard_error,effective_raters\n"
+    (root / "g.csv").write_text(header + "0.00,0.1,0.2,0.1,3.6\n0.04,0.2,0.2,0.1,3.6\n")
+    (root / "manifest.csv").write_text("id,arousal\nx,g.csv\n")
+    (recording,) = manifest.load(root)
+    assert recording.load_ratings is None
+    assert recording.gold("arousal").values.tolist() == [[0.1], [0.2]]
 
 
 def test_cells_without_a_rating(root):
@@ -147,3 +157,30 @@ def test_faults_that_reading_finds(root):
 def test_a_file_that_is_not_there(root):
     with pytest.raises(CorpusError, match=r"other.csv: no such file; write it"):
         manifest.load(root / "other.csv")
+
+
+def test_nothing_is_made_up_in_a_hole(root):
+    rows = tree.raters(rate_hz=10, seconds=30, delimiter=",").splitlines()
+    kept = [row for row in rows if not (row[0].isdigit() and (8 < float(row.split(",")[0]) < 22 or row[:4] == "3.00"))]
+    (root / "z.csv").write_text("\n".join(kept) + "\n")
+    sound(root / "audio/z.wav", 30)
+    (root / "manifest.csv").write_text("id,audio,arousal\nz,audio/z.wav,z.csv\n")
+    (recording,) = manifest.load(root)
+    unrated = np.flatnonzero(np.isnan(recording.gold_frames("arousal", 750))) * 0.04
+    assert (unrated[0].round(2), unrated[-1].round(2), len(unrated)) == (8.04, 21.96, 349)
+    ratings = recording.ratings("arousal")
+    assert standard.rate_of(ratings) == 10.0
+    np.testing.assert_allclose(ratings.values[30], ratings.values[[29, 31]].mean(axis=0))
+    (report,) = inspection.inspect([recording], ("arousal",))
+    assert "z, arousal: nothing is rated from 8.04 to 22.00 s" in report.problems[0]
+    (root / "manifest.csv").write_text("id,audio,partly_rated,arousal\nz,audio/z.wav,yes,z.csv\n")
+    (report,) = inspection.inspect(manifest.load(root), ("arousal",))
+    assert report.problems == ()
+
+
+def test_no_line_is_drawn_over_a_hole_between_irregular_rows(root):
+    time_s = np.r_[np.cumsum(np.tile([0.1, 0.15], 20)), 20 + np.cumsum(np.tile([0.1, 0.15], 20))]
+    (root / "z.csv").write_text("time,v\n" + "".join(f"{t:.3f},0.5\n" for t in time_s))
+    (root / "manifest.csv").write_text("id,partly_rated,arousal\nz,yes,z.csv\n")
+    unrated = np.isnan(manifest.load(root)[0].gold_frames("arousal", 700))
+    assert (unrated[130:500].all(), unrated[3:125].any(), unrated[504:620].any()) == (True, False, False)

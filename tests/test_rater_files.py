@@ -32,6 +32,10 @@ def write(folder, text, name="r.csv", encoding="utf-8"):
         "time_ms;anna ;ben\n0;0.1;0.2\n40;0.3;0.4\n80;0.5;0.6\n",
         "anna,time_s,ben\n0.1,0.0,0.2\n0.3,0.04,0.4\n0.5,0.08,0.6\n",
         WIDE + "\n",
+        "anna,Time [ms],ben\n0.1,0,0.2\n0.3,40,0.4\n0.5,80,0.6\n",
+        "Time <ms>\tanna\tben\n0\t0.1\t0.2\n40\t0.3\t0.4\n80\t0.5\t0.6\n",
+        "time in ms,anna,ben\n0,0.1,0.2\n40,0.3,0.4\n80,0.5,0.6\n",
+        WIDE.replace("time", "Timestamp {s}"),
     ],
 )
 def test_dialects(tmp_path, text):
@@ -77,11 +81,33 @@ def test_ratings_of_different_lengths_and_rates_meet_on_a_grid(tmp_path):
     slow = write(tmp_path, "t,v\n" + "".join(f"{i / 10},{i / 10}\n" for i in range(21)), "slow.csv")
     logged = write(tmp_path, "t,v\n0.21,1\n0.35,2\n1.5,3\n", "logged.csv")
     ratings = files.ratings(files.read([slow, logged]), "x", 25.0, "auto", 1.0)
-    assert ratings.time_s[[0, -1]].tolist() == [0.0, 2.0]
-    np.testing.assert_allclose(ratings.values[:, 0], ratings.time_s, atol=1e-9)
+    assert ratings.time_s[[0, -1]].tolist() == [0.0, 2.08]
+    np.testing.assert_allclose(ratings.values[:, 0], np.minimum(ratings.time_s, 2.0), atol=1e-9)
     held = dict(zip(ratings.time_s.round(2).tolist(), ratings.values[:, 1].tolist(), strict=True))
     assert np.isnan(held[0.2])
     assert (held[0.24], held[0.36], held[1.48], held[1.52], held[2.0]) == (1, 2, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "rate_hz", "how", "frames"),
+    [
+        (0.1, 25, "auto", 25),
+        (0.1, 25, "hold", 25),
+        (0.04, 25, "auto", 10),
+        (0.04, 10, "auto", 4),
+        (0.1, 10, "auto", 10),
+    ],
+)
+def test_the_last_entry_holds_for_the_raters_own_step(tmp_path, step_s, rate_hz, how, frames):
+    path = write(tmp_path, "time,a\n" + "".join(f"{i * step_s:.2f},{i}\n" for i in range(10)))
+    ratings = files.ratings(files.read([path]), "x", rate_hz, how, max_gap_s=0.0)
+    assert len(ratings.time_s) == frames
+    assert np.isfinite(ratings.values).all()
+
+
+def test_two_entries_are_no_rate_at_which_the_last_would_hold(tmp_path):
+    ratings = files.ratings(files.read([write(tmp_path, "time,a\n0,1\n60,2\n")]), "x")
+    assert ratings.time_s[-1] == 60
 
 
 @pytest.mark.parametrize(
@@ -102,6 +128,10 @@ def test_ratings_of_different_lengths_and_rates_meet_on_a_grid(tmp_path):
         ("time,a\n0,1\n2,1\n1,1\n", 4, "goes back from 2 to 1"),
         ("time,a,b\n0,1,\n1,3,\n", None, "'b' rated nothing"),
         ("time,a,a\n0,1,2\n1,3,4\n", None, "two raters"),
+        ("anna,ben\n0,1\n1,2\n", 1, "no column is called time, only 'anna', 'ben'; call it time or time_s"),
+        ("frame,anna,ben\n0,1,2\n1,1,2\n", 1, "only 'frame', 'anna', 'ben'"),
+        (",anna,ben\n0,1,2\n1,1,2\n", 1, "only '', 'anna', 'ben'"),
+        ("time (min),anna\n0,1\n1,1\n", 1, "no column is called time"),
         ("time,a\n0,1\n1,0.", 3, "cut off"),
         ("time,a,b\n0,1,2\n1,0.", 3, "cut off"),
         ("time,käse\n0,1\n1,2\n".encode("latin-1"), 1, "not UTF-8"),
@@ -135,8 +165,15 @@ def test_two_files_of_one_name(tmp_path):
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
     paths = [write(tmp_path / folder, "t,v\n0,1\n1,2\n", "same.csv") for folder in ("x", "y")]
-    with pytest.raises(TraceError, match="two raters are called 'same'"):
+    with pytest.raises(TraceError, match=r"x/same.csv and .*y/same.csv: two raters are called 'same'"):
         files.read(paths)
+
+
+@pytest.mark.parametrize("rows", ["3,1\n", "3,1\n3,2\n", "3,1\n3.001,2\n"])
+def test_one_frame_alone_is_no_trace(tmp_path, rows):
+    path = write(tmp_path, "time,a\n" + rows)
+    with pytest.raises(TraceError, match=r"r.csv: entries from 3 to .* s make one frame at 25 Hz; give"):
+        files.ratings(files.read([path]), "x")
 
 
 CELLS = st.sampled_from(

@@ -63,6 +63,21 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def file_names(names: Iterable[str]) -> dict[str, str]:
+    """For every name of a recording, a file's name without its ending: slashes would lead into, or out of, folders.
+
+    Raises:
+        EmotraceError: two of them would be one file.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        given = name.replace("/", "_").replace(os.sep, "_")
+        if given in found.values():
+            raise EmotraceError(f"{name}: another recording's file would be called {given}, too; rename one of the two")
+        found[name] = given
+    return found
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, over an old one, its folder made if absent.
 

@@ -8,6 +8,7 @@ are. An empty cell, ``nan`` or ``NA`` is a frame that was not rated.
 import csv
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, is_regular, onto_grid
+from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, is_regular, onto_grid, own_step_s
 from emotrace.errors import TraceError
 
 _DELIMITERS = (";", "\t", ",", " ")
-_TIMES = {"time", "times", "timestamp", "t", "seconds", "sec", "frametime", "time_s", "time_ms"}
+_IN_MS = {"ms", "msec", "milliseconds"}
+_IN_S = {"s", "sec", "seconds"}
+_TIMES = {"time", "times", "timestamp", "t", "frametime"} | _IN_MS | _IN_S
 _NOT_RATED = {"", "nan", "na", "n/a", "null", "none"}
 _LONGEST_CELL = 20
+_MOST_NAMES = 6
 _LARGEST = 1e9  # beyond, squares lose digits and no scale of ratings ends there
 _SHAPE = "give a time column and a column a rater, or a file a rater with time and value"
 
@@ -35,17 +39,20 @@ class RaterTrace:
         name: of the rater: the column's, or the file's.
         time_s: (N,), strictly increasing.
         values: (N,), NaN where not rated; at least one is rated.
+        source: the file that it was read from.
     """
 
     name: str
     time_s: NDArray[np.float64]
     values: NDArray[np.float64]
+    source: Path | None = None
 
 
 def read(paths: Sequence[str | os.PathLike[str]]) -> list[RaterTrace]:
     """The traces in one or several files.
 
-    Times in milliseconds are recognised by a header such as ``time_ms``. Where a time is there several times, as in
+    A header names the time: ``time``, ``t``, ``time_s``, ``Time [ms]`` and the like, in seconds unless it says
+    milliseconds. Without a header the first column is the time, in seconds. Where a time is there several times, as in
     the logs of sliders, its last row counts.
 
     Raises:
@@ -54,7 +61,8 @@ def read(paths: Sequence[str | os.PathLike[str]]) -> list[RaterTrace]:
     traces = [trace for path in paths for trace in _read_one(Path(path), alone=len(paths) == 1)]
     names = [trace.name for trace in traces]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise TraceError(f"two raters are called {_short(twice[0])}; rename a column or a file")
+        sources = _sources([trace for trace in traces if trace.name == twice[0]])
+        raise TraceError(f"{sources}: two raters are called {_short(twice[0])}; rename a column or a file")
     if not traces:
         raise TraceError(f"no file of ratings was given; {_SHAPE}")
     return traces
@@ -80,13 +88,20 @@ def ratings(
         max_gap_s: see there.
 
     Returns:
-        Ratings from the earliest entry of anybody to the last; NaN where a rater gave none.
+        Ratings from the earliest entry of anybody to the last, which holds for its rater's own step (100 ms at 10 Hz)
+        where there is one; NaN where a rater gave none.
 
     Raises:
-        TraceError: see `resampling.grid`, or the traces have no time in common with the grid.
+        TraceError: see `resampling.grid`, or the entries make less than two frames.
     """
-    start_s, end_s = min(t.time_s[0] for t in traces), max(t.time_s[-1] for t in traces)
+    start_s, end_s = min(t.time_s[0] for t in traces), max(_end_s(t) for t in traces)
     grid_s = grid(float(start_s), float(end_s), rate_hz)
+    if len(grid_s) < 2:
+        last_s = max(t.time_s[-1] for t in traces)
+        raise TraceError(
+            f"{_sources(traces)}: entries from {start_s:g} to {last_s:g} s make one frame at {rate_hz:g} Hz; "
+            "give ratings of two times or more, in the unit that the header says"
+        )
     columns = [_on(grid_s, trace, how, max_gap_s) for trace in traces]
     values = fill_gaps(np.column_stack(columns), rate_hz, max_gap_s)
     return Ratings(grid_s, values, tuple(trace.name for trace in traces), target)
@@ -95,6 +110,16 @@ def ratings(
 def logged(traces: Sequence[RaterTrace]) -> bool:
     """Whether any trace is irregular, as sliders log it, so that ``auto`` holds values instead of joining them."""
     return not all(is_regular(trace.time_s) for trace in traces)
+
+
+def _sources(traces: Sequence[RaterTrace]) -> str:
+    """The files of these traces, or the raters' names where they come from none."""
+    return " and ".join(dict.fromkeys(str(trace.source or trace.name) for trace in traces))
+
+
+def _end_s(trace: RaterTrace) -> float:
+    """Up to where the last entry holds; where the next one would be is no part of it, were it a hundredth early."""
+    return float(trace.time_s[-1]) + 0.99 * own_step_s(trace.time_s)
 
 
 def _on(grid_s: NDArray[np.float64], trace: RaterTrace, how: How, max_gap_s: float) -> NDArray[np.float64]:
@@ -116,6 +141,7 @@ def _read_one(path: Path, alone: bool) -> list[RaterTrace]:
         raise TraceError(f"{path}: no cell holds anything; {_SHAPE}")
     header = _header(rows[0][1], delimiter)
     if header is not None:
+        _reject_timeless(f"{path}, line {rows[0][0]}", header)
         rows = rows[1:]
     if not rows:
         raise TraceError(f"{path}: a header and no rows; write it again")
@@ -143,7 +169,7 @@ def _traces(
         values = numbers[last_of_its_time, column]
         if not np.isfinite(values).any():
             raise TraceError(f"{path}: {_short(name)} rated nothing; remove this column or file")
-        traces.append(RaterTrace(name, time_s[last_of_its_time], values))
+        traces.append(RaterTrace(name, time_s[last_of_its_time], values, path))
     return traces
 
 
@@ -193,18 +219,39 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str
 
 
 def _header(cells: list[str], delimiter: str) -> list[str] | None:
-    """The cells, if they are names: the first row of a file without a header starts with a number."""
-    return None if decimal(cells[0], delimiter) is not None else cells
+    """The cells, if they are names: the first row of a file without a header starts with a number.
+
+    An index without a name, which pandas writes, is followed by names.
+    """
+    numbers = [decimal(cell, delimiter) for cell in cells]
+    unnamed = not cells[0] and None in numbers
+    return cells if numbers[0] is None or unnamed else None
+
+
+def _reject_timeless(where: str, header: list[str]) -> None:
+    """Taking some other column for the time would go unnoticed: numbers of frames and ratings increase as well."""
+    if len(header) > 1 and not any(map(_is_time, header)):
+        names = ", ".join(map(_short, header[:_MOST_NAMES])) + (", ..." if len(header) > _MOST_NAMES else "")
+        raise TraceError(f"{where}: no column is called time, only {names}; call it time or time_s, or time_ms")
 
 
 def _time_column(header: list[str] | None) -> int:
-    """The column called time, whatever its unit is written like; the first where none is."""
-    plain = ["".join(name.lower().split("(")[:1]).strip() for name in header or []]
-    return next((number for number, name in enumerate(plain) if name in _TIMES), 0)
+    """The first column called time, whatever its unit is written like; the first of all where there is no header."""
+    return next((number for number, name in enumerate(header or []) if _is_time(name)), 0)
+
+
+def _is_time(name: str) -> bool:
+    words = _words(name)
+    return words[:1] != [] and words[0] in _TIMES and set(words[1:]) <= _IN_S | _IN_MS | {"in"}
 
 
 def _in_ms(name: str) -> bool:
-    return name.lower().replace("(", " ").replace(")", " ").replace("_", " ").split()[-1:] in (["ms"], ["milliseconds"])
+    return not _IN_MS.isdisjoint(_words(name))
+
+
+def _words(name: str) -> list[str]:
+    """`Time [ms]`, `time_ms` and `Time(ms)` alike."""
+    return re.split(r"[\W_]+", name.lower().strip(" ()[]{}<>"))
 
 
 def _numbers(

@@ -13,6 +13,9 @@ from emotrace import metrics
 from emotrace.annotation.agreement import pairwise_ccc
 from emotrace.errors import TraceError
 
+SPREAD_COLUMNS = ("sd", "standard_error", "effective_raters")
+"""Of a gold standard's file, beside its time and value: what `Uncertainty` holds."""
+
 _UNDOUBTED_Z = 2.0
 _OUTLIER_Z = 3.5
 _LEAST_SCALE = 0.2

@@ -22,6 +22,14 @@ from emotrace.errors import TraceError
 MAX_LAG_S = 8.0
 """How far lags are searched by default; the grid of AVEC 2016's baseline ends here, too."""
 
+LEAST_CORRELATION = 0.15
+LEAST_CORRELATION_PER_S = 0.075
+"""What a rater's correlation with the others must reach for a lag to be believed, and by how much for every second.
+
+Traces are slow, so that some shift of eight seconds or less lets any two of them go together a little. Raters of one
+recording differ by a second or so: who is found to be four seconds later than the others has to go with them well.
+"""
+
 _DROP = 0.05
 _LEAST_OVERLAP = 0.5
 _SWEEPS = 15
@@ -73,6 +81,12 @@ class Lag:
     correlation: float
     half_width_s: float
     at_edge: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a maximum, and correlation enough for so long a lag; of a rater among others."""
+        least = max(LEAST_CORRELATION, LEAST_CORRELATION_PER_S * abs(self.lag_s))
+        return not self.at_edge and self.correlation >= least
 
 
 def between(
@@ -148,7 +162,8 @@ def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S
 
     Each rater is compared with the fusion of the others (`fusion.robust_weights`), all moved by the lags found so far,
     until no lag changes any more. The lags' mean, by the same weights, is set to zero: what all raters share cannot be
-    known from them, and an outlier's lag, which may be anything, is not to move the others.
+    known from them, and an outlier's lag, which may be anything, is not to move the others. Who has no maximum, or goes
+    with the others too little for the lag found (`Lag.known`), is not moved and has no part in that mean.
 
     Args:
         values: (T, raters), NaN where not rated.
@@ -156,7 +171,7 @@ def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S
         max_lag_s: how far a rater may be from the panel, either way.
 
     Returns:
-        One `Lag` a rater; all zero for a single rater.
+        One `Lag` a rater; all zero for a single rater, and zero and `at_edge` where a lag is not known.
 
     Raises:
         TraceError: a rater shares too few frames with the others; see also `fusion.mean`.
@@ -168,9 +183,7 @@ def among_raters(values: ArrayLike, rate_hz: float, max_lag_s: float = MAX_LAG_S
         moved = shift_raters(ratings, lags_s, rate_hz)
         weights = fusion.robust_weights(moved).weights
         found = [_to_others(ratings, moved, weights, rater, rate_hz, max_lag_s) for rater in range(raters)]
-        # Whose maximum is none stays where the others are, rather than at the end of the range.
-        fresh = np.array([0.0 if each.at_edge else each.lag_s for each in found])
-        fresh -= np.average(fresh, weights=weights)
+        fresh = _around_their_mean(found, weights)
         settled = np.abs(fresh - lags_s).max() * rate_hz < _SETTLED_FRAMES
         lags_s = fresh
         if settled:
@@ -282,8 +295,17 @@ def _to_others(
     return between(reference, ratings[:, rater], rate_hz, (-max_lag_s, max_lag_s))
 
 
+def _around_their_mean(found: list[Lag], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lags that are known less their weighted mean; 0 for the others, who stay where they are."""
+    known = np.array([each.known for each in found])
+    lags_s = np.where(known, [each.lag_s for each in found], 0.0)
+    if (own := known * weights).any():
+        lags_s[known] -= np.average(lags_s, weights=own)
+    return lags_s
+
+
 def _moved(found: Lag, lag_s: float) -> Lag:
-    return Lag(float(lag_s), found.correlation, found.half_width_s, found.at_edge)
+    return Lag(float(lag_s), found.correlation, found.half_width_s, not found.known)
 
 
 def _shiftable(trace: ArrayLike, lag_frames: int) -> tuple[NDArray[np.float64], int]:

@@ -43,15 +43,24 @@ def is_regular(time_s: ArrayLike) -> bool:
     return bool((np.abs(in_steps - np.round(in_steps)) < 0.01).all() and (in_steps > 0.5).all())
 
 
+def own_step_s(time_s: ArrayLike) -> float:
+    """The step of samples at a steady rate, for which the last of them holds as well; 0 where there is no such rate.
+
+    Two samples are one step, and say nothing of a rate.
+    """
+    at = np.asarray(time_s, dtype=np.float64)
+    return float(np.median(np.diff(at))) if len(at) > 2 and is_regular(at) else 0.0
+
+
 def onto_grid(
     time_s: ArrayLike, values: ArrayLike, grid_s: ArrayLike, how: How = "auto", max_gap_s: float = MAX_GAP_S
 ) -> NDArray[np.float64]:
     """The values of one trace at the times of a grid.
 
     ``hold``: the last value before, or at, a time. A slider that logs when it is moved stands still in between, however
-    long; after the very last entry it is believed for `max_gap_s`. ``linear``: between neighbours no more than
-    `max_gap_s` apart; this is for samples taken at a steady rate. ``auto``: linear where steps are equal
-    (`is_regular`), else hold. Nothing is said before the first entry.
+    long; after the very last entry it is believed for `max_gap_s`, or its own step (`own_step_s`). ``linear``: between
+    neighbours no more than `max_gap_s` apart; this is for samples taken at a steady rate. ``auto``: linear where steps
+    are equal (`is_regular`), else hold. Nothing is said before the first entry.
 
     Args:
         time_s: (N,), strictly increasing.
@@ -68,8 +77,9 @@ def onto_grid(
     before = np.searchsorted(at, wanted + _ON_GRID_S, side="right") - 1
     last = np.clip(before, 0, len(at) - 1)
     found = _linear(at, given, wanted, last, max_gap_s) if linear else given[last].copy()
-    own_step_s = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
-    found[(before < 0) | (wanted > at[-1] + max(own_step_s if linear else max_gap_s, 0.0) + _ON_GRID_S)] = np.nan
+    median_s = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
+    believed_s = median_s if linear else max(max_gap_s, own_step_s(at))
+    found[(before < 0) | (wanted > at[-1] + believed_s + _ON_GRID_S)] = np.nan
     return found
 
 
@@ -100,11 +110,11 @@ def _linear(
 ) -> NDArray[np.float64]:
     following = np.minimum(last + 1, len(at) - 1)
     step = at[following] - at[last]
-    own_step_s = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
+    median_s = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.where(step > 0, (wanted - at[last]) / step, 0.0)
     on_sample = np.abs(wanted - at[last]) <= _ON_GRID_S
     on_next = np.abs(at[following] - wanted) <= _ON_GRID_S
     blend = given[last] * (1 - part) + given[following] * part
-    bridged = np.where(step <= max(max_gap_s, 1.5 * own_step_s), blend, np.nan)
+    bridged = np.where(step <= max(max_gap_s, 1.5 * median_s), blend, np.nan)
     return np.where(on_sample | (last == following), given[last], np.where(on_next, given[following], bridged))

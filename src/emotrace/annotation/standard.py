@@ -154,7 +154,9 @@ def rate_of(ratings: Ratings) -> float:
         TraceError: there is one frame, or frames do not come at equal steps.
     """
     steps = np.diff(ratings.time_s)
-    if not len(steps) or np.abs(steps - steps.mean()).max() > 0.01 * steps.mean():
+    if not len(steps):
+        raise TraceError(f"{ratings.target}: one frame alone has no rate; give ratings of two times or more")
+    if np.abs(steps - steps.mean()).max() > 0.01 * steps.mean():
         raise TraceError(f"{ratings.target}: frames do not come at equal steps; resample the ratings first")
     return float(round(1.0 / steps.mean(), 6))
 

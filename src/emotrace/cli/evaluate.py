@@ -173,7 +173,7 @@ def _write(
     done: "Evaluation", out: Path | None, predictions: Path | None, submission: Path | None, force: bool
 ) -> None:
     from emotrace.evaluation import submission as challenge
-    from emotrace.output import write_atomically
+    from emotrace.output import file_names, write_atomically
 
     if out is not None:
         text = json.dumps(done.as_dict(), indent=1, allow_nan=False) + "\n"
@@ -181,8 +181,9 @@ def _write(
         write_atomically(out, lambda file: file.write(text), force=force)
     if predictions is not None:
         predictions.mkdir(parents=True, exist_ok=True)
+        named = file_names(heard.id for heard in done.heard)
         for heard in done.heard:
-            heard.trace.to_csv(predictions / f"{heard.id.replace('/', '_')}.csv", force=force)
+            heard.trace.to_csv(predictions / f"{named[heard.id]}.csv", force=force)
     if submission is not None:
         challenge.write(done, submission, force=force)
     for path in (out, predictions, submission):

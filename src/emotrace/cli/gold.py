@@ -1,5 +1,6 @@
 """`emotrace gold`: rater traces to a gold standard."""
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,14 +8,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from emotrace.errors import EmotraceError
+from emotrace.errors import EmotraceError, UnratedError
 
 if TYPE_CHECKING:
     from emotrace.annotation import Ratings
     from emotrace.annotation.agreement import AgreementTable
     from emotrace.annotation.lag import Lag
     from emotrace.annotation.standard import GoldStandard
+    from emotrace.corpora import Recording
 
 _METHODS = ("mean", "avec2016", "ewe", "aligned")  # annotation.standard.METHODS, not imported for the sake of --help
 _MEASURES = (
@@ -86,13 +89,9 @@ def gold(
     are recognised. With --corpus NAME, FILES is the folder of that corpus and -o a folder.
     """
     options = _Options(method, lag, driver, scale, spread, png, force)
-    if scale is not None and not scale[0] < scale[1]:
-        raise click.UsageError(f"--scale {scale[0]:g} {scale[1]:g}: wants the lower end first")
-    if driver is not None and lag:
-        raise click.UsageError("--lag and --driver both say how late all raters are; give one")
-    if max_gap_s < 0:
-        raise click.UsageError("--max-gap-s must be 0 or more")
+    _reject_impossible(options, rate_hz, max_gap_s)
     if corpus is not None:
+        _reject_resampling()
         _of_corpus(corpus, files, target, out, options)
         return
     from emotrace.annotation import files as rater_files
@@ -106,8 +105,33 @@ def gold(
     _report(ratings, _fused(ratings, options), out, options)
 
 
+def _reject_impossible(options: _Options, rate_hz: float, max_gap_s: float) -> None:
+    scale = options.scale
+    if scale is not None and not -math.inf < scale[0] < scale[1] < math.inf:
+        raise EmotraceError(f"--scale {scale[0]:g} {scale[1]:g}: give the lower end first, then the upper one")
+    if not math.isfinite(options.lag_s):
+        raise EmotraceError(f"--lag {options.lag_s:g}: give seconds")
+    if options.driver is not None and options.lag_s:
+        raise EmotraceError("--lag and --driver both say how late all raters are; give one")
+    if not 0 < rate_hz < math.inf:
+        raise EmotraceError(f"--rate-hz {rate_hz:g}: give a positive rate, such as 25")
+    if not max_gap_s >= 0:
+        raise EmotraceError(f"--max-gap-s {max_gap_s:g}: give 0 or more")
+
+
+def _reject_resampling() -> None:
+    """A corpus's ratings are fused at their own rate: what would change that must not seem to have worked."""
+    context = click.get_current_context()
+    for name in ("rate_hz", "resample", "max_gap_s"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise EmotraceError(
+                f"--{name.replace('_', '-')} does not go with --corpus, whose ratings keep their rate; leave it out"
+            )
+
+
 def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path, options: _Options) -> None:
     from emotrace import corpora
+    from emotrace.output import file_names
 
     reader = corpora.get(name)
     if len(given) != 1:
@@ -117,22 +141,41 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
     if options.driver is not None:
         raise click.UsageError("--driver is of one recording; it does not go with --corpus")
     recordings = reader.load(given[0])
+    named = file_names(recording.id for recording in recordings)
     out.mkdir(parents=True, exist_ok=True)
-    failed = []
+    failed, unrated = [], []
     for recording in recordings:
         try:
-            path = out / f"{recording.id}.csv"
+            path = out / f"{named[recording.id]}.csv"
             _check_free(path, options)
-            ratings = recording.ratings(str(target))
+            ratings = _ratings(recording, str(target))
             click.echo(f"{recording.id}:")
             _report(ratings, _fused(ratings, options), path, options)
+        except UnratedError:
+            unrated.append(recording.id)
         except EmotraceError as error:
-            failed.append(str(error))
+            failed.append(str(error) if recording.id in str(error) else f"{recording.id}: {error}")
+    if unrated:
+        click.echo(f"\nwithout ratings of {target}, left out: {', '.join(unrated)}")
+    if len(unrated) == len(recordings):
+        raise EmotraceError(f"{given[0]}: no recording has ratings of {target}; there is nothing to fuse")
+    _end_with(failed, len(recordings))
+
+
+def _end_with(failed: list[str], recordings: int) -> None:
     if failed:
-        click.echo(f"\n{len(failed)} of {len(recordings)} recordings failed:", err=True)
+        click.echo(f"\n{len(failed)} of {recordings} recordings failed:", err=True)
         for text in failed:
             click.echo(f"  {text}", err=True)
         sys.exit(1)
+
+
+def _ratings(recording: "Recording", target: str) -> "Ratings":
+    """The raters' traces; UnratedError where labels are kept back, as those of a test part, or there are none."""
+    kept_back = recording.load_ratings is None and recording.load_gold is None
+    if kept_back or (recording.targets is not None and target not in recording.targets):
+        raise UnratedError(f"{recording.id}: no labels of {target}")
+    return recording.ratings(target)
 
 
 def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
@@ -208,7 +251,7 @@ def _rater_lines(fused: "GoldStandard") -> Iterator[str]:
     yield f"  {'rater':<{width}}  lag (s)  sharp within  r with others  weight"
     for number, name in enumerate(fused.raters):
         sharp = f"±{fused.lags[number].half_width_s:.2f} s" if fused.lags is not None else "-"
-        unsure = " no maximum: lag unknown" if fused.lags is not None and fused.lags[number].at_edge else ""
+        unsure = " lag unknown, not moved" if fused.lags is not None and fused.lags[number].at_edge else ""
         yield (
             f"  {name:<{width}}  {fused.lags_s[number]:>7.2f}  {sharp:>12}  {fused.agreement[number]:>13.2f}"
             f"  {fused.weights[number]:>6.3f}{unsure}"
@@ -222,13 +265,14 @@ def _lag_text(found: "Lag") -> str:
 def _write(fused: "GoldStandard", out: Path, options: _Options) -> None:
     import numpy as np
 
+    from emotrace.annotation.fusion import SPREAD_COLUMNS
     from emotrace.output import write_atomically
 
     columns = [fused.values]
     header = "time_s,value"
     if options.spread:
-        columns += [fused.spread.sd, fused.spread.standard_error, fused.spread.effective_raters]
-        header += ",sd,standard_error,effective_raters"
+        columns += [getattr(fused.spread, name) for name in SPREAD_COLUMNS]
+        header = ",".join([header, *SPREAD_COLUMNS])
     digits = 2 if np.abs(fused.time_s - fused.time_s.round(2)).max() < 1e-6 else 6
 
     def write(file: IO[str]) -> None:

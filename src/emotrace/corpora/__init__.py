@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings, fusion
+from emotrace.annotation.resampling import MAX_GAP_S
 from emotrace.errors import CorpusError, UnratedError
 from emotrace.trace import FRAME_S
 
@@ -218,8 +219,10 @@ def on_frames(ratings: Ratings, frames: int, label_rate_hz: float, partly: bool,
     """The written rule for labels that do not come every 40 ms from the start of the recording.
 
     A label holds for one label step (1 / `label_rate_hz`) from its time on. Frames that begin within the labels' span
-    get their value by linear interpolation, those beside it are not rated. Where labels are to cover the whole
-    recording, they may begin or end one label step and one frame beside it; they may never go on past its end by more.
+    get their value by linear interpolation, those beside it are not rated. Nor are those between two labels that are
+    more than `resampling.MAX_GAP_S` apart, and more than one and a half label steps. Where labels are to cover the
+    whole recording, they may begin or end one label step and one frame beside it; they may never go on past its end by
+    more.
 
     Args:
         ratings: of one column.
@@ -229,7 +232,7 @@ def on_frames(ratings: Ratings, frames: int, label_rate_hz: float, partly: bool,
         what: as for `match_length`.
 
     Returns:
-        (frames,), NaN where a frame is not rated: outside of the labels' span, or beside a missing label.
+        (frames,), NaN where a frame is not rated: outside of the labels' span, in a hole or beside a missing label.
 
     Raises:
         CorpusError: labels and audio differ by more; the message names both lengths and `what`.
@@ -242,10 +245,19 @@ def on_frames(ratings: Ratings, frames: int, label_rate_hz: float, partly: bool,
             f"{what}: labels from {start_s:.2f} to {end_s:.2f} s do not fit {audio_s:.2f} s of audio; "
             "check that both are complete and of the same recording"
         )
-    time_s = np.arange(frames) * FRAME_S
+    time_s = np.arange(frames, dtype=np.float64) * FRAME_S
     values = np.interp(time_s, ratings.time_s, ratings.values[:, 0])
-    values[(time_s < start_s - 1e-6) | (time_s > end_s - 1e-6)] = np.nan
+    beside = (time_s < start_s - 1e-6) | (time_s > end_s - 1e-6)
+    values[beside | _in_hole(time_s, ratings.time_s, max(MAX_GAP_S, 1.5 * step_s))] = np.nan
     return values
+
+
+def _in_hole(time_s: NDArray[np.float64], labels_s: NDArray[np.float64], longest_s: float) -> NDArray[np.bool_]:
+    """Which instants lie between two labels that are too far apart for a line from one to the other."""
+    gaps_s = np.r_[0.0, np.diff(labels_s), 0.0]
+    following = np.searchsorted(labels_s, time_s - 1e-6)
+    on_label = following < np.searchsorted(labels_s, time_s + 1e-6, side="right")
+    return (gaps_s[following] > longest_s + 1e-6) & ~on_label
 
 
 def _readers() -> dict[str, Reader]:

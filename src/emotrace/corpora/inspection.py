@@ -10,6 +10,7 @@ import soundfile
 
 from emotrace import audio
 from emotrace.annotation import Ratings
+from emotrace.annotation.resampling import MAX_GAP_S
 from emotrace.corpora import Recording
 from emotrace.corpora.layout import Survey
 from emotrace.errors import EmotraceError
@@ -140,6 +141,7 @@ def _labels(recording: Recording, target: str, sound: Sound | None, problems: li
     rule = ""
     try:
         rule = _rule(recording, target, gold, sound)
+        problems += _holes(recording, target, sound)
     except EmotraceError as error:
         problems.append(_named(error, recording, target))
     return Labels(
@@ -150,6 +152,20 @@ def _labels(recording: Recording, target: str, sound: Sound | None, problems: li
         rated=float(np.isfinite(gold.values).mean()),
         rule=rule,
     )
+
+
+def _holes(recording: Recording, target: str, sound: Sound | None) -> Iterator[str]:
+    """Where a recording that is to be rated throughout is not, a line each."""
+    if sound is None or recording.partly_rated:
+        return
+    unrated = np.isnan(recording.gold_frames(target, sound.frames))
+    edges = np.flatnonzero(np.diff(np.r_[0, unrated.astype(int), 0]))
+    for first, end in edges.reshape(-1, 2) * FRAME_S:
+        if end - first > MAX_GAP_S:
+            yield (
+                f"{recording.id}, {target}: nothing is rated from {first:.2f} to {end:.2f} s; complete the labels, or "
+                "say that the recording is rated in part"
+            )
 
 
 def _check_features(recording: Recording, problems: list[str]) -> None:

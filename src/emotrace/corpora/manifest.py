@@ -5,8 +5,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
+from emotrace.annotation.fusion import SPREAD_COLUMNS
+from emotrace.annotation.resampling import MAX_GAP_S, is_regular, onto_grid
 from emotrace.corpora import PARTITIONS, Info, Recording, delimited
 from emotrace.corpora.layout import Survey, refusing
 from emotrace.errors import CorpusError
@@ -32,9 +35,12 @@ INFO = Info(
         "Paths are relative to the CSV's folder. Columns may come in any order; the optional ones may be left out.",
         "Comma, semicolon or tab: whichever the first line of a file holds most of. Decimals have a point.",
         "A trace file with one column beside the time holds a gold standard, and so does one with a column of the "
-        "target's name (as `emotrace predict` writes them); any other holds raters.",
+        "target's name (as `emotrace predict` writes them) and what `emotrace gold --spread` writes, of which "
+        "only value is used; any other holds raters.",
         "Times are seconds of the recording. Any label rate will do, the same for all targets of a recording: it is "
         "taken from the median step of a file's first 100 rows.",
+        f"Rows may be missing. A line is drawn over up to {MAX_GAP_S:g} s without a row; what lies in a longer hole is "
+        "not rated, and `emotrace check` names it unless partly_rated says yes.",
     ),
     label_rate_hz=25.0,
     unit_range=(-1.0, 1.0),
@@ -97,7 +103,7 @@ def survey(root: Path) -> Survey:
 
 
 def read_trace(path: Path, target: str) -> Ratings:
-    """One trace file: its raters, or its gold standard (see `INFO.quirks`).
+    """One trace file: its raters, or its gold standard (see `INFO.quirks`), a row a step where steps are equal.
 
     Args:
         path: of the file.
@@ -110,7 +116,22 @@ def read_trace(path: Path, target: str) -> Ratings:
     table = _table(path)
     columns, _ = _columns(table, target)
     values = np.column_stack([table.numbers(column, missing=True) for column in columns])
-    return Ratings(table.times(_time(table)), values, columns, target)
+    return Ratings(*_without_holes(table.times(_time(table)), values), columns, target)
+
+
+def _without_holes(
+    time_s: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows put in where some are missing: on a line over up to `MAX_GAP_S`, NaN in longer holes.
+
+    Rows at irregular times are left as they are: there is no telling how many are missing.
+    """
+    steps_s = np.diff(time_s)
+    if not len(steps_s) or not is_regular(time_s) or steps_s.max() < 1.5 * np.median(steps_s):
+        return time_s, values
+    numbers = np.r_[0, np.cumsum(np.round(steps_s / np.median(steps_s)))]
+    whole_s = np.interp(np.arange(numbers[-1] + 1), numbers, time_s)
+    return whole_s, np.column_stack([onto_grid(time_s, column, whole_s, "linear") for column in values.T])
 
 
 def _recording(where: str, folder: Path, row: Mapping[str, str], targets: list[str]) -> tuple[Recording, list[str]]:
@@ -195,6 +216,8 @@ def _columns(table: delimited.Table, target: str) -> tuple[tuple[str, ...], bool
         raise CorpusError(f"{table.path}, line 1: no column beside the time; add the ratings")
     if target in columns:
         return (target,), False
+    if set(columns) == {"value", *SPREAD_COLUMNS}:
+        return ("value",), False
     return columns, len(columns) > 1
 
 

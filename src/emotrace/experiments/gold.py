@@ -53,11 +53,18 @@ def green(root: Path) -> dict[str, Any]:
         raters = sorted((folder / "annotations_30hz").glob("*.csv"), key=lambda path: (len(path.name), path.name))
         if not raters:
             raise CorpusError(f"{folder}: no annotations_30hz/*.csv; name the folder that holds green/ with --root")
-        ratings = files.ratings(files.read(raters), "green", RATE_HZ)
+        ratings = _until_the_last_entry(files.read(raters))
         (truth,) = files.read([folder / "objective_truth" / f"Task{task}_normalized_30hz.csv"])
         tasks[task] = _green_task(ratings, resampling.onto_grid(truth.time_s, truth.values, ratings.time_s))
     scores = {name: float(np.mean([t["methods"][name]["left_out"] for t in tasks.values()])) for name in METHODS}
     return {"chosen": max(scores, key=lambda name: scores[name]), "left_out": scores, "tasks": tasks}
+
+
+def _until_the_last_entry(traces: list[files.RaterTrace]) -> Ratings:
+    """At 25 Hz; for as long as the last entry still holds after its time, there is no truth to compare with."""
+    ratings = files.ratings(traces, "green", RATE_HZ)
+    kept = ratings.time_s <= max(trace.time_s[-1] for trace in traces) + 1e-6
+    return Ratings(ratings.time_s[kept], ratings.values[kept], ratings.raters, ratings.target)
 
 
 def _green_task(ratings: Ratings, truth: Values) -> dict[str, Any]:
