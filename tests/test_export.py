@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -43,6 +44,18 @@ def test_records_hold_what_a_reader_needs(runs):
 def test_what_is_recorded_is_not_run_again(runs, monkeypatch):
     monkeypatch.setattr(loop, "fit", lambda *args: pytest.fail("trained again"))
     assert len(run.train(run.read_config(runs[0]), runs[0], show=False)) == 2
+
+
+def test_what_is_damaged_in_a_run_is_named(runs, tmp_path):
+    copied = shutil.copytree(runs[0], tmp_path / "copied")
+    for name, use in (
+        ("record.json", lambda: run.train(run.read_config(copied), copied, show=False)),
+        ("checkpoint.npz", lambda: run.weights(copied, 1)),
+    ):
+        path = copied / "seed-1" / name
+        path.write_bytes(path.read_bytes()[:60])
+        with pytest.raises(ModelError, match=rf"seed-1/{name}: cannot be read .* delete its folder to run it anew"):
+            use()
 
 
 def test_a_folder_keeps_to_one_configuration(runs, stitched_root):

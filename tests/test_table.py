@@ -9,7 +9,7 @@ import pytest
 from trees import studyforrest as tree
 
 from emotrace import metrics, systems
-from emotrace.errors import ConfigError, CorpusError
+from emotrace.errors import ConfigError, CorpusError, ModelError
 from emotrace.experiments import paper_tables, significance, table
 from emotrace.experiments.study import Study, rounded
 from emotrace.systems import materials
@@ -124,6 +124,13 @@ class TestTable:
         assert table.reproduce(alone, ["arousal"])["arousal"]["test_scored"] == 1
         more = replace(compared, seeds=3)
         assert table.reproduce(more, ["arousal"])["arousal"]["test_scored"] == 2
+
+    def test_a_damaged_count_is_named(self, compared, toys):
+        alone = replace(compared, only=("ridge",))
+        table.reproduce(alone, ["arousal"])
+        (compared.folder / "times-scored.json").write_text("{")
+        with pytest.raises(ModelError, match=r"times-scored\.json: cannot be read .* delete it to count anew"):
+            table.reproduce(alone, ["arousal"])
 
     def test_rows_are_added_to_a_table_as_if_all_had_been_made_at_once(self, compared, toys, tmp_path):
         whole = table.reproduce(compared, ["arousal"])["arousal"]
