@@ -131,6 +131,7 @@ def _row(study: Study, target: str, name: str, runs: Runs, design: Design) -> di
         "source": system.SOURCE,
         "settings": {fold.name: study.settings(name, target, fold) for fold in design.folds},
         "tuned": all(study.tuned_file(name, target, fold).exists() for fold in design.folds),
+        "tuned_elsewhere": any(study.tuned_elsewhere(name, target, fold) for fold in design.folds),
         "seeded": system.SEEDED,
         "runs": len(runs.seconds),
         "empty": runs.reason,
