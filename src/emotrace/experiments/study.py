@@ -230,16 +230,14 @@ class Study:
             raise ConfigError(f"{path}: is of other recordings or labels; leave --add out to write it anew")
         return dict(found)
 
-    def write(
-        self, name: str, command: str, result: Mapping[str, Any], compared: Sequence[str] | None = None
-    ) -> dict[str, Any]:
+    def write(self, name: str, command: str, result: Mapping[str, Any], compared: Sequence[str] = ()) -> dict[str, Any]:
         """Leave a result file, ``LABEL/NAME.json``, that says what made it.
 
         Args:
             name: of the file.
-            command: of ``emotrace reproduce``.
+            command: of ``emotrace reproduce``, with the options that it alone has.
             result: what it says.
-            compared: the systems in it, where they are not those of the study.
+            compared: the systems in it; none where the study's choice of systems changes nothing.
         """
         told = {
             "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{self._told(compared)}",
@@ -253,10 +251,10 @@ class Study:
         write_text(path, json.dumps(rounded(told), indent=1) + "\n")
         return told
 
-    def _told(self, compared: Sequence[str] | None) -> str:
+    def _told(self, compared: Sequence[str]) -> str:
         """The options that decide what comes out."""
-        names = compared or self.names
-        chosen = f" --systems {','.join(names)}" if self.only and names != systems.names() else ""
+        some = compared and self.only and compared != systems.names()
+        chosen = f" --systems {','.join(compared)}" if some else ""
         return chosen + (f" --seeds {self.seeds}" if self.seeds else "") + " --quick" * self.quick
 
 
