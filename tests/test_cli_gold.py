@@ -5,6 +5,7 @@ import importlib
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from trees import manifest
 
 from emotrace.annotation import Ratings, files, fusion, lag, standard
 from emotrace.cli import main
@@ -109,6 +110,16 @@ def test_a_corpus(tmp_path):
     assert "2 of 2 recordings failed" in again.output
     assert call(*arguments).exit_code == 2
     assert "--target arousal or valence" in call(*arguments).output
+
+
+def test_a_corpus_of_any_targets(tmp_path):
+    manifest.make(tmp_path)
+    (tmp_path / "manifest.csv").write_text("id,dominance\nanna,traces/anna_arousal.csv\n")
+    arguments = ["--corpus", "manifest", tmp_path / "manifest.csv", "-o", tmp_path / "out", "--method", "mean"]
+    assert "--corpus manifest: add --target dominance" in call(*arguments, "--target", "arousal").output
+    done = call(*arguments, "--target", "dominance")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "anna.csv").exists()
 
 
 def test_mistakes_are_one_line(panel, tmp_path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -25,7 +25,7 @@ from emotrace.trace import FRAME_S
 if TYPE_CHECKING:
     from emotrace.corpora.layout import Survey
 
-__all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames"]
+__all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames", "targets_of"]
 
 PARTITIONS = ("train", "dev", "test")
 
@@ -134,12 +134,13 @@ class Recording:
         return on_frames(gold, frames, self.label_rate_hz, self.partly_rated, what)
 
     def known_gold(self, target: str, frames: int) -> NDArray[np.float64] | None:
-        """`gold_frames`, or None where no frame is rated: the labels are kept back (a test part), or all are missing.
+        """`gold_frames`, or None where no frame is rated: the labels are kept back (a test part), all are missing, or
+        this recording is rated for other targets than the corpus's others.
 
         Raises:
             CorpusError: the labels are malformed, or do not fit so many frames.
         """
-        if self.load_ratings is None and self.load_gold is None:
+        if (self.load_ratings is None and self.load_gold is None) or target not in (self.targets or (target,)):
             return None
         try:
             gold = self.gold_frames(target, frames)
@@ -186,6 +187,14 @@ def get(name: str) -> Reader:
     if name not in readers:
         raise CorpusError(f"no corpus is called {name!r}; choose one of: {', '.join(sorted(readers))}")
     return readers[name]
+
+
+def targets_of(info: Info, recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """What is rated in a corpus: what its recordings say, where they say it, else what its `INFO` says."""
+    found = {target for recording in recordings for target in recording.targets or ()}
+    unsaid = info.targets if not found or any(recording.targets is None for recording in recordings) else ()
+    named = tuple(target for target in info.targets if target in {*found, *unsaid})
+    return named + tuple(sorted(found - {*named}))
 
 
 def match_length(values: NDArray[Scalar], frames: int, what: str) -> NDArray[Scalar]:

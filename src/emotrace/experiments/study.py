@@ -88,7 +88,8 @@ class Study:
     @cached_property
     def targets(self) -> tuple[str, ...]:
         """Those of `TARGETS` that the corpus rates."""
-        rated = corpora.get(self.corpus).INFO.targets
+        reader = corpora.get(self.corpus)
+        rated = corpora.targets_of(reader.INFO, reader.load(self.root))
         found = tuple(target for target in TARGETS if target in rated)
         if not found:
             raise CorpusError(f"{self.corpus} rates {', '.join(rated)}; tables are of arousal and valence")
