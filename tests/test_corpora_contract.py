@@ -5,6 +5,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -307,6 +308,12 @@ def test_discovers_readers_and_only_readers():
 def test_unknown_name_lists_the_known():
     with pytest.raises(CorpusError, match=r"'recolla'.*recola"):
         corpora.get("recolla")
+
+
+def test_a_reader_that_is_not_finished_says_what_it_lacks(monkeypatch):
+    monkeypatch.setattr(corpora, "_modules", lambda: {"mine": SimpleNamespace(INFO=None, load=None)})
+    with pytest.raises(CorpusError, match=r"corpora/mine\.py lacks survey; see CONTRIBUTING\.md"):
+        corpora.get("mine")
 
 
 class TestMatchLength:

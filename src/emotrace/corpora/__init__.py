@@ -13,6 +13,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames", "targets_of"]
 
 PARTITIONS = ("train", "dev", "test")
+
+_OFFERS = ("INFO", "survey", "load")
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -181,12 +184,16 @@ def get(name: str) -> Reader:
     """The reader of that name.
 
     Raises:
-        CorpusError: there is none; the message lists those there are.
+        CorpusError: there is none; the message lists those there are, or says what a module of that name lacks.
     """
     readers = _readers()
-    if name not in readers:
-        raise CorpusError(f"no corpus is called {name!r}; choose one of: {', '.join(sorted(readers))}")
-    return readers[name]
+    if name in readers:
+        return readers[name]
+    unfinished = _modules().get(name)
+    # Modules that help readers have nothing of what makes one.
+    if lacks := [own for own in _OFFERS if not hasattr(unfinished, own)] if hasattr(unfinished, "INFO") else []:
+        raise CorpusError(f"corpora/{name}.py lacks {' and '.join(lacks)}; see CONTRIBUTING.md, A new corpus")
+    raise CorpusError(f"no corpus is called {name!r}; choose one of: {', '.join(sorted(readers))}")
 
 
 def targets_of(info: Info, recordings: Sequence[Recording]) -> tuple[str, ...]:
@@ -257,11 +264,13 @@ def on_frames(ratings: Ratings, frames: int, label_rate_hz: float, partly: bool,
     return values
 
 
+def _modules() -> dict[str, ModuleType]:
+    return {each.name: importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)}
+
+
 def _readers() -> dict[str, Reader]:
-    found = [module.name for module in pkgutil.iter_modules(__path__)]
-    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in found}
     return {
         name: cast(Reader, module)
-        for name, module in modules.items()
-        if all(hasattr(module, own) for own in ("INFO", "survey", "load"))
+        for name, module in _modules().items()
+        if all(hasattr(module, own) for own in _OFFERS)
     }
