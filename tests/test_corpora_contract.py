@@ -296,7 +296,13 @@ class TestCheck:
         found = json.loads((tmp_path / "found.json").read_text())
         assert [r["id"] for r in found["recordings"]] == [r.id for r in corpora.get("recola").load(root)]
         assert found["recordings"][0]["labels"][0]["raters"] == 6
-        assert self.check(root, "--json", tmp_path / "found.json").exit_code == 2
+
+    def test_a_file_that_exists_is_refused_before_the_work(self, root, tmp_path, monkeypatch):
+        (tmp_path / "found.json").write_text("{}")
+        monkeypatch.setattr(inspection, "inspect", lambda *given: pytest.fail("looked at first"))
+        done = self.check(root, "--json", tmp_path / "found.json")
+        assert done.exit_code == 2
+        assert "found.json: exists already; choose another name or give --force" in done.stderr
 
 
 def test_discovers_readers_and_only_readers():

@@ -118,6 +118,21 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record
 
 
+def located(out: Path, config: Config) -> Config:
+    """A run's configuration, its root the folder that it was trained on, wherever this is called from.
+
+    ``config.yaml`` keeps the root as it was given, since a project that is moved keeps its runs.
+
+    Raises:
+        ConfigError: the corpus is not there.
+    """
+    told = (read_record(_folder(Path(out), 0)) or {}).get("root", config.root)
+    for root in (Path(told), config.root):
+        if root.exists():
+            return replace(config, root=root)
+    raise ConfigError(f"{out}: its corpus is not at {told}; put it there, or call this from where it was trained")
+
+
 def weights(out: Path, seed: int) -> loop.Tensors:
     """The best epoch's weights of a run."""
     return loop.best_weights(_folder(Path(out), seed) / "checkpoint.npz")
@@ -181,6 +196,7 @@ def _run_together(job: Job, seeds: list[int], data: Dataset, threads: int, show:
 def _record(job: Job, seed: int, run: loop.Run) -> None:
     record = {
         "config": _plain(job.config.as_dict()),
+        "root": str(job.config.root.absolute()),
         "seed": seed,
         "best_epoch": run.best_epoch,
         "dev_ccc": None if job.config.fit_all else run.best_ccc,
