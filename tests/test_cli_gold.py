@@ -113,6 +113,16 @@ def test_a_corpus(tmp_path):
     assert "--target arousal or valence" in call(*arguments).output
 
 
+def test_a_corpus_of_any_targets(tmp_path):
+    manifest_tree.make(tmp_path)
+    (tmp_path / "manifest.csv").write_text("id,dominance\nanna,traces/anna_arousal.csv\n")
+    arguments = ["--corpus", "manifest", tmp_path / "manifest.csv", "-o", tmp_path / "out", "--method", "mean"]
+    assert "--corpus manifest: add --target dominance" in call(*arguments, "--target", "arousal").output
+    done = call(*arguments, "--target", "dominance")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "anna.csv").exists()
+
+
 def test_mistakes_are_one_line(panel, tmp_path):
     broken = tmp_path / "broken.csv"
     broken.write_text("time,value\n0,1\n0.04,oops\n")
@@ -185,7 +195,7 @@ def test_recordings_without_labels_are_left_out_and_named(tmp_path):
     (root / "manifest.csv").write_text("id,arousal,valence\nx,traces/anna_arousal.csv,\ny,,\n")
     done = call("--corpus", "manifest", root, "--target", "valence", "-o", tmp_path)
     assert done.exit_code == 2
-    assert "no recording has ratings of valence" in done.output
+    assert "--corpus manifest: add --target arousal" in done.output
 
 
 def test_a_fault_of_a_recording_names_it(tmp_path):

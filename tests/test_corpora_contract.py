@@ -5,6 +5,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -295,7 +296,13 @@ class TestCheck:
         found = json.loads((tmp_path / "found.json").read_text())
         assert [r["id"] for r in found["recordings"]] == [r.id for r in corpora.get("recola").load(root)]
         assert found["recordings"][0]["labels"][0]["raters"] == 6
-        assert self.check(root, "--json", tmp_path / "found.json").exit_code == 2
+
+    def test_a_file_that_exists_is_refused_before_the_work(self, root, tmp_path, monkeypatch):
+        (tmp_path / "found.json").write_text("{}")
+        monkeypatch.setattr(inspection, "inspect", lambda *given: pytest.fail("looked at first"))
+        done = self.check(root, "--json", tmp_path / "found.json")
+        assert done.exit_code == 2
+        assert "found.json: exists already; choose another name or give --force" in done.stderr
 
 
 def test_discovers_readers_and_only_readers():
@@ -307,6 +314,12 @@ def test_discovers_readers_and_only_readers():
 def test_unknown_name_lists_the_known():
     with pytest.raises(CorpusError, match=r"'recolla'.*recola"):
         corpora.get("recolla")
+
+
+def test_a_reader_that_is_not_finished_says_what_it_lacks(monkeypatch):
+    monkeypatch.setattr(corpora, "_modules", lambda: {"mine": SimpleNamespace(INFO=None, load=None)})
+    with pytest.raises(CorpusError, match=r"corpora/mine\.py lacks survey; see CONTRIBUTING\.md"):
+        corpora.get("mine")
 
 
 class TestMatchLength:

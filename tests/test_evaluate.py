@@ -6,6 +6,7 @@ import arff
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from trees import manifest as manifest_tree
 
 from emotrace import evaluation, metrics
 from emotrace.annotation import Ratings, fusion, lag
@@ -245,6 +246,37 @@ class TestPartlyRated:
         assert len(json.loads((tmp_path / "a.json").read_text())["without_sound"]) == 2
 
 
+@pytest.fixture
+def manifest(tmp_path):
+    """Writes a manifest of recordings that are rated for one target each."""
+    root = manifest_tree.make(tmp_path / "manifest")
+
+    def write(**told):
+        targets = sorted(set(told.values()))
+        lines = [",".join(["id", "audio", *targets])]
+        for name, own in told.items():
+            cells = [f"traces/{name}_arousal.csv" if target == own else "" for target in targets]
+            lines.append(",".join([name, f"audio/{name}.wav", *cells]))
+        (root / "manifest.csv").write_text("\n".join(lines) + "\n")
+        return root
+
+    return write
+
+
+class TestAnyTargets:
+    def test_what_the_recordings_say_is_what_is_scored(self, manifest, tmp_path):
+        result = evaluate("downup", "manifest", manifest(bert="arousal"), "-o", tmp_path / "scores.json")
+        assert result.exit_code == 0, result.output
+        found = json.loads((tmp_path / "scores.json").read_text())
+        assert list(found["targets"]) == ["arousal"]
+
+    def test_recordings_may_be_rated_for_different_targets(self, manifest):
+        root = manifest(anna="arousal", bert="valence")
+        done = on_corpus.evaluate("downup", "manifest", root)
+        assert [list(heard.golds) for heard in done.heard] == [["arousal"], ["valence"]]
+        assert [done.scores(target, None)["recordings"] for target in ("arousal", "valence")] == [1, 1]
+
+
 class TestWholes:
     """Utterances: one rating a recording."""
 
@@ -339,10 +371,18 @@ class TestMistakes:
             "downup", "recola", stitched_root, "--target", "liking"
         )
 
-    def test_a_corpus_that_rates_something_else(self, stitched_root, monkeypatch):
-        monkeypatch.setattr(recola, "INFO", dataclasses.replace(recola.INFO, targets=("intensity",)))
+    def test_a_corpus_that_rates_something_else(self, stitched_root, relabelled):
+        relabelled(lambda r: dataclasses.replace(r, targets=("intensity",)))
         text = refused("downup", "recola", stitched_root)
         assert "predicts arousal, valence, and this corpus rates intensity" in text
+
+    def test_a_target_that_the_corpus_does_not_rate(self, manifest):
+        text = refused("downup", "manifest", manifest(bert="arousal"), "--target", "valence")
+        assert "and this corpus rates arousal; name with --target what both have" in text
+
+    def test_a_model_of_something_that_no_recording_is_rated_for(self, manifest):
+        text = refused("downup", "manifest", manifest(bert="dominance"))
+        assert "predicts arousal, valence, and this corpus rates dominance;" in text
 
     def test_a_corpus_without_sound(self, stitched_root, relabelled):
         relabelled(lambda r: dataclasses.replace(r, audio=None))

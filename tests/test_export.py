@@ -1,5 +1,7 @@
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +45,18 @@ def test_records_hold_what_a_reader_needs(runs):
 def test_what_is_recorded_is_not_run_again(runs, monkeypatch):
     monkeypatch.setattr(loop, "fit", lambda *args: pytest.fail("trained again"))
     assert len(run.train(run.read_config(runs[0]), runs[0], show=False)) == 2
+
+
+def test_what_is_damaged_in_a_run_is_named(runs, tmp_path):
+    copied = shutil.copytree(runs[0], tmp_path / "copied")
+    for name, use in (
+        ("record.json", lambda: run.train(run.read_config(copied), copied, show=False)),
+        ("checkpoint.npz", lambda: run.weights(copied, 1)),
+    ):
+        path = copied / "seed-1" / name
+        path.write_bytes(path.read_bytes()[:60])
+        with pytest.raises(ModelError, match=rf"seed-1/{name}: cannot be read .* delete its folder to run it anew"):
+            use()
 
 
 def test_a_folder_keeps_to_one_configuration(runs, stitched_root):
@@ -183,6 +197,24 @@ def test_a_seed_that_fails_does_not_end_the_others(stitched_root, tmp_path, monk
     assert "\n" not in str(error.value)
     assert [path.parent.name for path in (tmp_path / "out").glob("seed-*/record.json")] == ["seed-1"]
     assert [record["seed"] for record in run.train(config, tmp_path / "out", show=False)] == [0, 1]
+
+
+def test_a_relative_root_is_found_from_anywhere(stitched_root, tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "corpus").symlink_to(stitched_root)
+    monkeypatch.chdir(tmp_path / "project")
+    config = replace(small(Path("corpus"), "downup", "arousal"), seeds=1, epochs=1)
+    run.train(config, Path("runs"), show=False)
+    monkeypatch.chdir(tmp_path)
+    saved = export.export([Path("project/runs")], tmp_path / "mine", "mine", {})
+    assert saved.card["configuration"]["arousal"]["root"] == "corpus"
+    # A project that is moved keeps its runs, and exports where its corpus is below it.
+    Path("project").rename("moved")
+    with pytest.raises(ConfigError, match=r"moved/runs: its corpus is not at .*project/corpus; put it there, or call"):
+        export.export([Path("moved/runs")], tmp_path / "again", "mine", {})
+    monkeypatch.chdir(tmp_path / "moved")
+    assert len(run.train(config, Path("runs"), show=False)) == 1
+    assert export.export([Path("runs")], tmp_path / "again", "mine", {}).name == "mine"
 
 
 def test_an_unfinished_run_is_not_exported(runs, tmp_path):

@@ -54,6 +54,10 @@ class TestAll:
             assert made["command"].endswith("--quick")
             assert "stitched, quick" in "\n".join(paper.lines(name, made))
 
+    def test_systems_are_told_where_they_are_chosen(self, everything):
+        chosen = {name for name in paper.TITLES if "--systems dilated,downup" in result(everything, name)["command"]}
+        assert chosen == {"table1", "table2", "figure5"}
+
     def test_equal_parameters_take_turns(self, everything):
         made = result(everything, "timing")
         counts = [row["parameters"] for row in made["networks"].values()]
@@ -100,6 +104,14 @@ class TestFigureFour:
         made = figure4._green(GREEN, "TaskA")
         assert made["raters"]["recordings"] == 10
         assert all(each["power_below_1hz"]["mean"] > 0.95 for each in made.values())
+
+
+def test_a_command_that_is_told_makes_the_same_again(stitched_root, tmp_path, monkeypatch):
+    study = Study("recola", stitched_root, tmp_path / "runs", tmp_path, only=("dilated",), show=False)
+    monkeypatch.setattr(figure4, "_green", lambda root, task: {})
+    plain = "emotrace reproduce figure4 --corpus recola --root ROOT"
+    assert figure4.reproduce(study)["command"] == plain
+    assert figure4.reproduce(study, tmp_path)["command"] == plain.replace("figure4", "figure4 --green DIR")
 
 
 class TestFigureFive:

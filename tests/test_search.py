@@ -83,7 +83,8 @@ class TestSearch:
         assert winner.trials == 12
         fold = tuned.design("arousal").folds[0]
         path = tuned.tuned_file("toy", "arousal", fold)
-        assert set(yaml.safe_load(path.read_text())) == set(SPACE)
+        assert set(yaml.safe_load(path.read_text())) == {"labels", *SPACE}
+        assert not tuned.tuned_elsewhere("toy", "arousal", fold)
         made = systems.settings("toy", tuned.settings("toy", "arousal", fold))
         assert made.offset < Settings().offset
         assert made.arguments["layers"] in (1, 2, 3)

@@ -104,9 +104,21 @@ class TestRecords:
         toys["toy"] = system(following)
         (job,) = small.plan("toy", "arousal", seeds=1)
         small.run([job])
-        (job.folder / "traces.npz").write_bytes(b"PK damaged")
-        with pytest.raises(ModelError, match=r"traces\.npz: cannot be read.*delete its folder"):
-            job.traces("dev")
+        path = job.folder / "traces.npz"
+        whole = path.read_bytes()
+        for damaged in (b"PK damaged", whole[: len(whole) // 2], whole[:3], b""):
+            path.write_bytes(damaged)
+            with pytest.raises(ModelError, match=r"traces\.npz: cannot be read.*delete its folder"):
+                job.traces("dev")
+
+    def test_a_damaged_record_is_named(self, small, toys):
+        toys["toy"] = system(following)
+        (job,) = small.plan("toy", "arousal", seeds=1)
+        small.run([job])
+        path = job.folder / "record.json"
+        path.write_text(path.read_text()[:40])
+        with pytest.raises(ModelError, match=r"record\.json: cannot be read.*delete its folder to run it anew"):
+            small.run([job])
 
     def test_unknown_settings_are_told_before_anything_runs(self, small):
         with pytest.raises(ConfigError, match="unknown key depth"):

@@ -2,16 +2,18 @@
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 from trees import studyforrest as tree
 
 from emotrace import metrics, systems
-from emotrace.errors import ConfigError, CorpusError
+from emotrace.errors import ConfigError, CorpusError, ModelError
 from emotrace.experiments import paper_tables, significance, table
-from emotrace.experiments.study import Study, rounded
+from emotrace.experiments.study import CONFIGS, LABELS, Study, rounded
 from emotrace.systems import materials
 
 CCC = "ccc_population_concatenated"
@@ -117,6 +119,32 @@ class TestTable:
         assert part.notes[0].startswith("Not run here: ")
         assert "Down/up" not in part.notes[0]
 
+    def test_settings_that_were_tuned_on_another_corpus_are_marked(self, compared, toys):
+        own, reduced = (study.labels_of_all("arousal") for study in (compared, replace(compared, quick=True)))
+        assert own == reduced == compared.labels("arousal")
+        folder = compared.configs / "stitched"
+        folder.mkdir(parents=True)
+        (folder / "downup-arousal.yaml").write_text(f"labels: {own!r}\nfront_end: mfcc\n")
+        (folder / "ridge-arousal.yaml").write_text("labels: 0123456789abcdef\nfront_end: mfcc\n")
+        (folder / "half-arousal.yaml").write_text("front_end: mfcc\n")
+        made = table.reproduce(compared, ["arousal"])["arousal"]
+        assert made["rows"]["ridge"]["settings"]["partitions"] == {"front_end": "mfcc"}
+        titles = [cells[0] for cells in paper_tables.scores(made).rows]
+        assert sorted(titles) == [
+            "Bad (not tuned)",
+            "Down/up",
+            "Half (tuned on another corpus)",
+            "Ridge (tuned on another corpus)",
+        ]
+
+    def test_the_winners_that_ship_say_what_they_were_tuned_on(self):
+        results = Path(__file__).parents[1] / "experiments" / "results" / "stitched"
+        for target, number in table.NUMBERS.items():
+            known = json.loads((results / f"{number}.json").read_text())["labels"]
+            files = sorted((CONFIGS / "stitched").glob(f"*-{target}.yaml"))
+            assert files
+            assert {yaml.safe_load(path.read_text())[LABELS] for path in files} == {known}
+
     def test_how_often_the_test_part_was_looked_at(self, compared, toys):
         assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1
         assert table.reproduce(compared, ["arousal"])["arousal"]["test_scored"] == 1
@@ -124,6 +152,13 @@ class TestTable:
         assert table.reproduce(alone, ["arousal"])["arousal"]["test_scored"] == 1
         more = replace(compared, seeds=3)
         assert table.reproduce(more, ["arousal"])["arousal"]["test_scored"] == 2
+
+    def test_a_damaged_count_is_named(self, compared, toys):
+        alone = replace(compared, only=("ridge",))
+        table.reproduce(alone, ["arousal"])
+        (compared.folder / "times-scored.json").write_text("{")
+        with pytest.raises(ModelError, match=r"times-scored\.json: cannot be read .* delete it to count anew"):
+            table.reproduce(alone, ["arousal"])
 
     def test_rows_are_added_to_a_table_as_if_all_had_been_made_at_once(self, compared, toys, tmp_path):
         whole = table.reproduce(compared, ["arousal"])["arousal"]

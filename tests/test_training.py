@@ -482,6 +482,11 @@ class TestPrepare:
         for ours, theirs in zip(again.dev, wanted, strict=True):
             np.testing.assert_array_equal(ours.features, theirs)
 
+    def test_a_target_that_is_not_rated_is_refused_before_features_are_computed(self, config, tmp_path):
+        with pytest.raises(CorpusError, match="is not rated for joy; set target to arousal or valence"):
+            prepare(dataclasses.replace(config, target="joy"), tmp_path / "cache")
+        assert not (tmp_path / "cache").exists()
+
     def test_nobody_to_choose_on(self, config, tmp_path):
         root = tmp_path / "corpus"
         root.mkdir()

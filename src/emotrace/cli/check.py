@@ -28,8 +28,12 @@ def check(corpus: str, root: Path, problems_only: bool, json_path: Path | None, 
     """
     from emotrace import corpora
     from emotrace.corpora import inspection
+    from emotrace.errors import EmotraceError
     from emotrace.output import write_atomically
 
+    # Before the work and not after it.
+    if json_path is not None and json_path.is_file() and not force:
+        raise EmotraceError(f"{json_path}: exists already; choose another name or give --force")
     reader = corpora.get(corpus)
     survey = reader.survey(root)
     looks = inspection.inspect(survey.recordings, reader.INFO.targets)

@@ -136,8 +136,8 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
     reader = corpora.get(name)
     if len(given) != 1:
         raise click.UsageError(f"--corpus {name}: give one folder, the corpus's root")
-    if target not in reader.INFO.targets:
-        raise click.UsageError(f"--corpus {name}: add --target {' or '.join(reader.INFO.targets)}")
+    if target not in (rated := corpora.targets_of(reader.INFO, reader.load(given[0]))):
+        raise click.UsageError(f"--corpus {name}: add --target {' or '.join(rated)}")
     if options.driver is not None:
         raise click.UsageError("--driver is of one recording; it does not go with --corpus")
     recordings = reader.load(given[0])

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
@@ -26,9 +27,11 @@ from emotrace.trace import FRAME_S
 if TYPE_CHECKING:
     from emotrace.corpora.layout import Survey
 
-__all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames"]
+__all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "names", "on_frames", "targets_of"]
 
 PARTITIONS = ("train", "dev", "test")
+
+_OFFERS = ("INFO", "survey", "load")
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -135,12 +138,13 @@ class Recording:
         return on_frames(gold, frames, self.label_rate_hz, self.partly_rated, what)
 
     def known_gold(self, target: str, frames: int) -> NDArray[np.float64] | None:
-        """`gold_frames`, or None where no frame is rated: the labels are kept back (a test part), or all are missing.
+        """`gold_frames`, or None where no frame is rated: the labels are kept back (a test part), all are missing, or
+        this recording is rated for other targets than the corpus's others.
 
         Raises:
             CorpusError: the labels are malformed, or do not fit so many frames.
         """
-        if self.load_ratings is None and self.load_gold is None:
+        if (self.load_ratings is None and self.load_gold is None) or target not in (self.targets or (target,)):
             return None
         try:
             gold = self.gold_frames(target, frames)
@@ -181,12 +185,24 @@ def get(name: str) -> Reader:
     """The reader of that name.
 
     Raises:
-        CorpusError: there is none; the message lists those there are.
+        CorpusError: there is none; the message lists those there are, or says what a module of that name lacks.
     """
     readers = _readers()
-    if name not in readers:
-        raise CorpusError(f"no corpus is called {name!r}; choose one of: {', '.join(sorted(readers))}")
-    return readers[name]
+    if name in readers:
+        return readers[name]
+    unfinished = _modules().get(name)
+    # Modules that help readers have nothing of what makes one.
+    if lacks := [own for own in _OFFERS if not hasattr(unfinished, own)] if hasattr(unfinished, "INFO") else []:
+        raise CorpusError(f"corpora/{name}.py lacks {' and '.join(lacks)}; see CONTRIBUTING.md, A new corpus")
+    raise CorpusError(f"no corpus is called {name!r}; choose one of: {', '.join(sorted(readers))}")
+
+
+def targets_of(info: Info, recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """What is rated in a corpus: what its recordings say, where they say it, else what its `INFO` says."""
+    found = {target for recording in recordings for target in recording.targets or ()}
+    unsaid = info.targets if not found or any(recording.targets is None for recording in recordings) else ()
+    named = tuple(target for target in info.targets if target in {*found, *unsaid})
+    return named + tuple(sorted(found - {*named}))
 
 
 def match_length(values: NDArray[Scalar], frames: int, what: str) -> NDArray[Scalar]:
@@ -260,11 +276,13 @@ def _in_hole(time_s: NDArray[np.float64], labels_s: NDArray[np.float64], longest
     return (gaps_s[following] > longest_s + 1e-6) & ~on_label
 
 
+def _modules() -> dict[str, ModuleType]:
+    return {each.name: importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)}
+
+
 def _readers() -> dict[str, Reader]:
-    found = [module.name for module in pkgutil.iter_modules(__path__)]
-    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in found}
     return {
         name: cast(Reader, module)
-        for name, module in modules.items()
-        if all(hasattr(module, own) for own in ("INFO", "survey", "load"))
+        for name, module in _modules().items()
+        if all(hasattr(module, own) for own in _OFFERS)
     }

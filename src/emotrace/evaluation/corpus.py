@@ -207,8 +207,9 @@ def evaluate(
     """
     chosen = saved.load(name_or_folder)
     reader = corpora.get(corpus)
-    wanted = _targets(chosen, reader.INFO.targets, targets)
-    listed = [r for r in reader.load(root) if partition in (None, r.partition)]
+    everything = reader.load(root)
+    wanted = _targets(chosen, corpora.targets_of(reader.INFO, everything), targets)
+    listed = [r for r in everything if partition in (None, r.partition)]
     recordings = [r for r in listed if r.audio is not None]
     if not recordings:
         where = "" if partition is None else f" in its {partition} partition"
@@ -229,11 +230,11 @@ def _targets(chosen: saved.Model, rated: Sequence[str], asked: Sequence[str]) ->
     known = [target.name for target in chosen.targets]
     if unknown := [target for target in asked if target not in known]:
         raise CorpusError(f"model {chosen.name} does not predict {unknown[0]}; it predicts {', '.join(known)}")
-    both = tuple(dict.fromkeys(asked)) or tuple(target for target in known if target in rated)
-    if not both:
+    both = tuple(target for target in dict.fromkeys(asked or known) if target in rated)
+    if len(both) < len(dict.fromkeys(asked)) or not both:
         raise CorpusError(
             f"model {chosen.name} predicts {', '.join(known)}, and this corpus rates {', '.join(rated)}; "
-            "say with --target what to compare, or take another model"
+            "name with --target what both have, or take another model"
         )
     return both
 

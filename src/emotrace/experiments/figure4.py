@@ -39,7 +39,7 @@ def reproduce(study: Study, green_root: Path | None = None) -> dict[str, Any]:
     result = {"targets": {target: _studied(each) for target, each in traces.items()}, "green": {}}
     if green_root is not None:
         result["green"] = {task: _green(green_root, task) for task in green.TASKS}
-    return study.write("figure4", "figure4", result)
+    return study.write("figure4", "figure4" + " --green DIR" * (green_root is not None), result)
 
 
 def longest(values: Values) -> Values:

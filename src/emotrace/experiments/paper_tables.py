@@ -60,11 +60,17 @@ def _cells(name: str, row: Result, target: str) -> list[str]:
     known = published.RECOLA[target].get(name, (None,) * 4)
     theirs = ["–" if figure is None else f"{figure:.3f}".lstrip("0") for figure in known]
     runs = str(row["runs"]) if row["seeded"] else f"{row['runs']}, no seed"
-    title = row["title"] + ("" if row["tuned"] else " (not tuned)")
+    title = row["title"] + _tuning(row)
     if row["empty"]:
         return [title, runs, *["–"] * 5, *theirs]
     own = [_score(row[part], score) for part in ("dev", "test") for score in (RMSE, CCC)]
     return [title, runs, *own, _difference(row.get("against_downup")), *theirs]
+
+
+def _tuning(row: Result) -> str:
+    if not row["tuned"]:
+        return " (not tuned)"
+    return " (tuned on another corpus)" if row.get("tuned_elsewhere") else ""
 
 
 def _score(part: Result | None, score: str) -> str:

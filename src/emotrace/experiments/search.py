@@ -24,7 +24,7 @@ from emotrace import evaluation, provenance, running, systems
 from emotrace.errors import ConfigError, CorpusError, EmotraceError
 from emotrace.experiments import sweep
 from emotrace.experiments.folds import PARTITIONS, Fold
-from emotrace.experiments.study import Study
+from emotrace.experiments.study import LABELS, Study
 from emotrace.experiments.sweep import Source, plain
 from emotrace.output import write_text
 from emotrace.systems import Choice, Range, Task
@@ -51,6 +51,7 @@ class Search:
         storage: URL of a database.
         name: of the study in it.
         out: file for the winner.
+        labels: what the gold standards are known by, for that file.
     """
 
     source: Source
@@ -62,6 +63,7 @@ class Search:
     storage: str
     name: str
     out: Path
+    labels: str
 
     def __str__(self) -> str:
         fold = "" if self.fold.name == PARTITIONS else f", {self.fold.name}"
@@ -172,7 +174,8 @@ def _planned(study: Study, name: str, target: str, fold: Fold, budget: tuple[int
     told = sweep.digest([complete, plain(asdict(fold)), str(systems.get(name).SPACE), golds])
     title = f"{study.label}-{name}-{target}-{told}"
     out = study.tuned_file(name, target, fold)
-    return Search(study.source(target), name, values, replace(fold, test=()), trials, epochs, url, title, out)
+    labels = study.labels_of_all(target)
+    return Search(study.source(target), name, values, replace(fold, test=()), trials, epochs, url, title, out, labels)
 
 
 def _over(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -272,7 +275,8 @@ def _write(search: Search, winner: Winner) -> None:
         f"Development CCC {winner.dev_ccc:.4f}; of its own settings {own}. Commit {provenance.commit() or 'unknown'}.",
     ]
     tuned = {key: value for key, value in winner.settings.items() if key in systems.get(search.system).SPACE}
-    text = "".join(f"# {line}\n" for line in head) + yaml.safe_dump(plain(tuned), sort_keys=False)
+    told = {LABELS: search.labels, **plain(tuned)}
+    text = "".join(f"# {line}\n" for line in head) + yaml.safe_dump(told, sort_keys=False)
     write_text(search.out, text)
 
 

@@ -23,6 +23,9 @@ TARGETS = ("arousal", "valence")
 SEEDS = 5
 CONFIGS = Path(__file__).parent / "configs"
 
+LABELS = "labels"
+"""The key of a winner's file that says what it was tuned on; it is no setting."""
+
 QUICK_EPOCHS = 2
 QUICK_SEEDS = 2
 QUICK_PARTS = {"train": 4, "dev": 2, "test": 2, "folds": 2}
@@ -85,7 +88,8 @@ class Study:
     @cached_property
     def targets(self) -> tuple[str, ...]:
         """Those of `TARGETS` that the corpus rates."""
-        rated = corpora.get(self.corpus).INFO.targets
+        reader = corpora.get(self.corpus)
+        rated = corpora.targets_of(reader.INFO, reader.load(self.root))
         found = tuple(target for target in TARGETS if target in rated)
         if not found:
             raise CorpusError(f"{self.corpus} rates {', '.join(rated)}; tables are of arousal and valence")
@@ -102,8 +106,11 @@ class Study:
 
     def design(self, target: str) -> Design:
         """How they are divided."""
-        whole = folds.design(self.corpus, self.root, list(self.known(target).values()))
+        whole = self._whole(target)
         return folds.smaller(whole, **QUICK_PARTS) if self.quick else whole
+
+    def _whole(self, target: str) -> Design:
+        return folds.design(self.corpus, self.root, list(self.known(target).values()))
 
     def settings(
         self, system: str, target: str, fold: Fold, values: Mapping[str, Any] | None = None, tuned: bool = True
@@ -124,9 +131,17 @@ class Study:
         Raises:
             ConfigError: the file cannot be read.
         """
+        values = self._winner(self.tuned_file(system, target, fold))
+        return {key: value for key, value in values.items() if key != LABELS}
+
+    def tuned_elsewhere(self, system: str, target: str, fold: Fold) -> bool:
+        """Whether they are of other gold standards than those here, or do not say of which."""
+        path = self.tuned_file(system, target, fold)
+        return path.exists() and self._winner(path).get(LABELS) != self.labels_of_all(target)
+
+    def _winner(self, path: Path) -> dict[str, Any]:
         import yaml
 
-        path = self.tuned_file(system, target, fold)
         if not path.exists():
             return {}
         try:
@@ -184,8 +199,15 @@ class Study:
 
     def labels(self, target: str) -> str:
         """What the division of the corpus and all gold standards in it are known by."""
+        return self._known_by(target, self.design(target))
+
+    def labels_of_all(self, target: str) -> str:
+        """The same where the budget is not reduced: what tuned settings say they are of."""
+        return self._known_by(target, self._whole(target))
+
+    def _known_by(self, target: str, design: Design) -> str:
         known = self.known(target)
-        return sweep.digest([sweep.digest_of_golds(fold, known) for fold in self.design(target).folds])
+        return sweep.digest([sweep.digest_of_golds(fold, known) for fold in design.folds])
 
     def held(self, name: str, labels: str) -> dict[str, Any]:
         """The result file that is added to; empty where nothing is to be added to.
@@ -209,16 +231,14 @@ class Study:
             raise ConfigError(f"{path}: is of other recordings or labels; leave --add out to write it anew")
         return dict(found)
 
-    def write(
-        self, name: str, command: str, result: Mapping[str, Any], compared: Sequence[str] | None = None
-    ) -> dict[str, Any]:
+    def write(self, name: str, command: str, result: Mapping[str, Any], compared: Sequence[str] = ()) -> dict[str, Any]:
         """Leave a result file, ``LABEL/NAME.json``, that says what made it.
 
         Args:
             name: of the file.
-            command: of ``emotrace reproduce``.
+            command: of ``emotrace reproduce``, with the options that it alone has.
             result: what it says.
-            compared: the systems in it, where they are not those of the study.
+            compared: the systems in it; none where the study's choice of systems changes nothing.
         """
         told = {
             "command": f"emotrace reproduce {command} --corpus {self.corpus} --root ROOT{self._told(compared)}",
@@ -232,10 +252,10 @@ class Study:
         write_text(path, json.dumps(rounded(told), indent=1) + "\n")
         return told
 
-    def _told(self, compared: Sequence[str] | None) -> str:
+    def _told(self, compared: Sequence[str]) -> str:
         """The options that decide what comes out."""
-        names = compared or self.names
-        chosen = f" --systems {','.join(names)}" if self.only and names != systems.names() else ""
+        some = compared and self.only and compared != systems.names()
+        chosen = f" --systems {','.join(compared)}" if some else ""
         return chosen + (f" --seeds {self.seeds}" if self.seeds else "") + " --quick" * self.quick
 
 

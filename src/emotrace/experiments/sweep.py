@@ -28,7 +28,8 @@ from emotrace.errors import CorpusError, EmotraceError, ModelError
 from emotrace.experiments.folds import Fold
 from emotrace.output import write_atomically, write_text
 from emotrace.systems import Material, Predict, Task, materials
-from emotrace.training.run import made_with
+from emotrace.training.loop import UNREADABLE
+from emotrace.training.run import made_with, read_record
 
 ATTEMPTS = 3
 """How often a run is begun whose process is killed on the way."""
@@ -71,9 +72,8 @@ class Job:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """What it left, or None where it is still to be run."""
-        path = self.folder / "record.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        """What it left, or None where it is still to be run; ModelError where that is damaged."""
+        return read_record(self.folder)
 
     def traces(self, part: str) -> Traces:
         """Its traces of ``dev`` or ``test`` by recording.
@@ -85,7 +85,7 @@ class Job:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return {key.removeprefix(f"{part}/"): arrays[key] for key in arrays.files if key.startswith(f"{part}/")}
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise ModelError(f"{path}: cannot be read ({error}); delete its folder to run it anew") from None
 
 

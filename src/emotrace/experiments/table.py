@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from emotrace import evaluation, metrics, systems
+from emotrace.errors import ModelError
 from emotrace.experiments import significance
 from emotrace.experiments.folds import Design
 from emotrace.experiments.study import Study
@@ -130,6 +131,7 @@ def _row(study: Study, target: str, name: str, runs: Runs, design: Design) -> di
         "source": system.SOURCE,
         "settings": {fold.name: study.settings(name, target, fold) for fold in design.folds},
         "tuned": all(study.tuned_file(name, target, fold).exists() for fold in design.folds),
+        "tuned_elsewhere": any(study.tuned_elsewhere(name, target, fold) for fold in design.folds),
         "seeded": system.SEEDED,
         "runs": len(runs.seconds),
         "empty": runs.reason,
@@ -190,7 +192,10 @@ def _compare(rows: Mapping[str, dict[str, Any]]) -> None:
 def _times_scored(study: Study, target: str, complete: Mapping[str, Runs], plans: Mapping[str, Sequence[Job]]) -> int:
     """How many sets of runs of one system the test part has been scored with, at most; kept beside the runs."""
     path = study.folder / "times-scored.json"
-    seen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        seen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); delete it to count anew") from None
     own = seen.setdefault(f"{target}, quick" if study.quick else target, {})
     for name in complete:
         folders = sorted(str(job.folder.relative_to(study.folder)) for job in plans[name])

@@ -140,12 +140,17 @@ def prepare(config: Config, folder: Path, jobs: int = 1, progress: Any = iter) -
         progress: wraps the list of sounds as they are worked through.
 
     Raises:
-        CorpusError: the corpus is malformed, has no sound, or no rated recording in a partition that is needed.
+        CorpusError: the corpus is malformed, has no sound, is not rated for the target, or has no rated recording in a
+            partition that is needed.
 
     Warns:
         UserWarning: a recording has no rated frame and is left out.
     """
-    recordings = corpora.get(config.corpus).load(config.root)
+    reader = corpora.get(config.corpus)
+    recordings = reader.load(config.root)
+    if config.target not in (rated := corpora.targets_of(reader.INFO, recordings)):
+        # Features take hours, and would be computed for nothing.
+        raise CorpusError(f"{config.root}: is not rated for {config.target}; set target to {' or '.join(rated)}")
     parts = {name: [r for r in recordings if r.partition == name] for name in corpora.PARTITIONS}
     training = [r for r in recordings if r.partition] if config.fit_all else parts["train"]
     if not training or not parts["dev"]:

@@ -65,7 +65,7 @@ def export(
         The model, loaded from ``out``.
 
     Raises:
-        ConfigError: the runs do not belong together or are not finished.
+        ConfigError: the runs do not belong together or are not finished, or their corpus is no longer there.
         ModelError: the exported graph does not give what PyTorch gives, within 1e-4.
     """
     configs = {config.target: (Path(folder), config) for folder in runs for config in [run.read_config(folder)]}
@@ -149,8 +149,9 @@ def _export(
     origins: dict[str, str] = {}
     for target, (runs, config) in configs.items():
         networks = load_networks(runs, config)
-        data = prepare(config, runs.parent / _FEATURES_KEPT, jobs)
-        gain, offset = calibration.get(target) or calibrate(config, networks, data)
+        there = run.located(runs, config)
+        data = prepare(there, runs.parent / _FEATURES_KEPT, jobs)
+        gain, offset = calibration.get(target) or calibrate(there, networks, data)
         origins[target] = _origin(config, target in calibration)
         graph = folder / f"{target}.onnx"
         write_graph(Ensemble(networks).eval(), graph, networks[0].grid_frames, config.arguments["size"])

@@ -29,6 +29,9 @@ from emotrace.training.losses import l2_penalty
 Tensors = dict[str, torch.Tensor]
 Report = Callable[[dict[str, Any]], None]
 
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+"""What reading a damaged file of arrays can end with."""
+
 
 @dataclass(eq=False)
 class Run:
@@ -105,7 +108,7 @@ def start(config: Config, seed: int, checkpoint: Path, device: str = "cpu") -> R
     if checkpoint.exists():
         try:
             _load(run, checkpoint)
-        except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        except (*UNREADABLE, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(
                 f"{checkpoint}: cannot be gone on from ({reason}); delete it to start that run anew"
@@ -236,9 +239,16 @@ def _save(run: Run, path: Path) -> None:
 
 
 def best_weights(checkpoint: Path) -> Tensors:
-    """The weights of the best epoch that a checkpoint holds."""
-    with np.load(checkpoint, allow_pickle=False) as arrays:
-        return _part(arrays, "best/")
+    """The weights of the best epoch that a checkpoint holds.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    try:
+        with np.load(checkpoint, allow_pickle=False) as arrays:
+            return _part(arrays, "best/")
+    except UNREADABLE as error:
+        raise ModelError(f"{checkpoint}: cannot be read ({error}); delete its folder to run it anew") from None
 
 
 def _part(arrays: Any, prefix: str) -> Tensors:

@@ -38,18 +38,18 @@ def train(config: Config, out: Path, jobs: int = 1, show: bool = True, device: s
         ConfigError: ``out`` holds runs of another configuration, an argument does not suit the network, or there is no
             such device.
         CorpusError: the corpus is malformed.
-        ModelError: seeds that cannot be trained, once all others are done.
+        ModelError: a record is damaged; or seeds cannot be trained, once all others are done.
     """
     out, config = Path(out), _complete(config)
     with parallel.group():
         _check(config, out, device)
-        todo = [seed for seed in range(config.seeds) if not (_folder(out, seed) / "record.json").exists()]
+        todo = [seed for seed in range(config.seeds) if read_record(_folder(out, seed)) is None]
         # Nobody writes a record before everybody has looked which there are.
         parallel.wait()
         if todo:
             _train(Job(config, out.absolute(), made_with(), parallel.local(device)), todo, jobs, show)
         parallel.wait()
-    return [json.loads((_folder(out, seed) / "record.json").read_text()) for seed in range(config.seeds)]
+    return [record for seed in range(config.seeds) if (record := read_record(_folder(out, seed))) is not None]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,37 @@ def read_config(out: Path) -> Config:
     if not path.exists():
         raise ConfigError(f"{out}: holds no config.yaml; name the folder that 'emotrace train -o' made")
     return config.read(path)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What a run left in its folder, or None where it is still to be done.
+
+    Raises:
+        ModelError: the record is damaged.
+    """
+    path = folder / "record.json"
+    if not path.exists():
+        return None
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); delete its folder to run it anew") from None
+    return record
+
+
+def located(out: Path, config: Config) -> Config:
+    """A run's configuration, its root the folder that it was trained on, wherever this is called from.
+
+    ``config.yaml`` keeps the root as it was given, since a project that is moved keeps its runs.
+
+    Raises:
+        ConfigError: the corpus is not there.
+    """
+    told = (read_record(_folder(Path(out), 0)) or {}).get("root", config.root)
+    for root in (Path(told), config.root):
+        if root.exists():
+            return replace(config, root=root)
+    raise ConfigError(f"{out}: its corpus is not at {told}; put it there, or call this from where it was trained")
 
 
 def weights(out: Path, seed: int) -> loop.Tensors:
@@ -165,6 +196,7 @@ def _run_together(job: Job, seeds: list[int], data: Dataset, threads: int, show:
 def _record(job: Job, seed: int, run: loop.Run) -> None:
     record = {
         "config": _plain(job.config.as_dict()),
+        "root": str(job.config.root.absolute()),
         "seed": seed,
         "best_epoch": run.best_epoch,
         "dev_ccc": None if job.config.fit_all else run.best_ccc,
