@@ -153,7 +153,7 @@ def test_mistakes_are_one_line(panel, tmp_path):
 def test_the_csv_is_never_its_own_picture(panel, tmp_path, name, force):
     done = call(*panel[0], "-o", tmp_path / name, "--png", *force)
     assert done.exit_code == 2, done.output
-    assert done.output.startswith(f"emotrace: {tmp_path / name}: would be the CSV and its picture at once")
+    assert done.output.startswith(f"emotrace: {tmp_path / name}: -o names the CSV, such as ")
     assert done.output.count("\n") == 1
     assert not list(tmp_path.glob("fresh*"))
 

@@ -136,11 +136,11 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
     reader = corpora.get(name)
     if len(given) != 1:
         raise click.UsageError(f"--corpus {name}: give one folder, the corpus's root")
-    if target not in (rated := corpora.targets_of(reader.INFO, reader.load(given[0]))):
+    recordings = reader.load(given[0])
+    if target not in (rated := corpora.targets_of(reader.INFO, recordings)):
         raise click.UsageError(f"--corpus {name}: add --target {' or '.join(rated)}")
     if options.driver is not None:
         raise click.UsageError("--driver is of one recording; it does not go with --corpus")
-    recordings = reader.load(given[0])
     named = file_names(recording.id for recording in recordings)
     out.mkdir(parents=True, exist_ok=True)
     failed, unrated = [], []
@@ -294,14 +294,12 @@ def _draw(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Option
 def _check_free(out: Path, options: _Options) -> None:
     """Refuse outputs that could not be written, before the work rather than after it."""
     _check_file(out, options.force)
-    if not options.png:
-        return
     if out.suffix.lower() == ".png":
-        raise EmotraceError(
-            f"{out}: would be the CSV and its picture at once; name the CSV with -o, such as {out.with_suffix('.csv')}"
-        )
-    # Named only now: a folder such as . has no ending to change.
-    _check_file(out.with_suffix(".png"), options.force)
+        csv = out.with_suffix(".csv")
+        raise EmotraceError(f"{out}: -o names the CSV, such as {csv}; --png puts a picture of the same name beside it")
+    if options.png:
+        # Named only now: a folder such as . has no ending to change.
+        _check_file(out.with_suffix(".png"), options.force)
 
 
 def _check_file(path: Path, force: bool) -> None:
