@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache, partial
@@ -64,6 +65,14 @@ _BLOCK_VALUES = 1 << 22
 # How long and in which steps a resampler is tried out.
 _PROBE_S = 4.0
 _PROBE_STEP_S = 0.001
+# More than writers miscount by: the length of a WAV's header, one or two of an MP3's frames of 72 ms at most.
+_LACKING_S = 0.2
+# A WAV that went through a pipe states a size near one of these, or 0.
+_UNKNOWN_BYTES = (1 << 31, 1 << 32)
+_MOST_CHUNKS = 1000
+# An MP3's count of its frames, where it is there and not 0. Without one libsndfile guesses: four times too many, say.
+_COUNTED = re.compile(rb"(?:Xing|Info)\0\0\0[\1\3\5\7\x09\x0b\x0d\x0f](?!\0\0\0\0)")
+_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
 # Named, so that text never passes for headerless PCM and no playlist makes FFmpeg open other files.
 _CONTAINERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
 
@@ -246,7 +255,7 @@ def _from_file(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
     if sound is not None:
         heard = False
         with sound:
-            for chunk in _gathered(_sound_frames(sound, name), name, block_s):
+            for chunk in _gathered(_sound_frames(sound, file, name), name, block_s):
                 heard = True
                 yield chunk
         if heard:
@@ -282,15 +291,70 @@ def _sound_file(file: BinaryIO) -> _Sequential | None:
         return None
 
 
-def _sound_frames(sound: _Sequential, name: str) -> Iterator[Chunk]:
+def _sound_frames(sound: _Sequential, file: BinaryIO, name: str) -> Iterator[Chunk]:
     frames = 0
     try:
         while len(samples := sound.read(_READ_FRAMES, dtype="float32", always_2d=True)):
             frames += len(samples)
             yield sound.samplerate, samples
+        damaged = _is_cut_off(file, sound, frames)
     except soundfile.SoundFileError:
-        if frames:
-            _warn_damaged(name, frames / sound.samplerate)
+        damaged = True
+    if damaged and frames:
+        _warn_damaged(name, frames / sound.samplerate)
+
+
+def _is_cut_off(file: BinaryIO, sound: _Sequential, frames: int) -> bool:
+    """Whether a file says for certain that it went on behind the frames that were read."""
+    if sound.format == "OGG":
+        return _ends_within_page(file)
+    stated = 0.0
+    if sound.format in ("WAV", "WAVEX"):
+        stated = frames * _stated_share(file)
+    elif sound.format == "MP3" and _states_frames(file):
+        stated = sound.frames
+    return stated - frames > _LACKING_S * sound.samplerate
+
+
+def _stated_share(file: BinaryIO) -> float:
+    """How many times the sound's bytes that are there a WAV's header states; 1 where it states nothing that holds.
+
+    libsndfile would say, but makes the statement fit the file.
+    """
+    end, at = _size(file), 12
+    for _ in range(_MOST_CHUNKS):
+        file.seek(at)
+        kind, stated = file.read(4), int.from_bytes(file.read(4), "little")
+        at += 8
+        if kind == b"data" and at < end and all(abs(stated - size) >= 1 << 16 for size in _UNKNOWN_BYTES):
+            return stated / (end - at)
+        at += stated + stated % 2
+        if kind == b"data" or at >= end:
+            break
+    return 1.0
+
+
+def _states_frames(file: BinaryIO) -> bool:
+    """Whether an MP3's first frame holds their count."""
+    file.seek(0)
+    head = file.read(10)
+    if head.startswith(b"ID3"):
+        file.seek(10 + sum(byte << 7 * place for place, byte in enumerate(head[:5:-1])))
+    return _COUNTED.search(head + file.read(64)) is not None
+
+
+def _ends_within_page(file: BinaryIO) -> bool:
+    """Whether an Ogg file's last page is not all there. Whole ones may lack the mark of the end: that says nothing."""
+    file.seek(max(0, _size(file) - _OGG_PAGE_BYTES))
+    tail = file.read()
+    at = tail.rfind(b"OggS\0")
+    page = tail[at:]
+    return at >= 0 and (len(page) < 27 or 27 + page[26] + sum(page[27 : 27 + page[26]]) > len(page))
+
+
+def _size(file: BinaryIO) -> int:
+    file.seek(0, os.SEEK_END)
+    return file.tell()
 
 
 def _from_media(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
