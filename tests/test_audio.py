@@ -158,6 +158,42 @@ def test_channels_are_averaged():
     np.testing.assert_allclose(audio.load(stereo, 16000), 0.2, atol=1e-6)
 
 
+VOICE = sine(16000)[:, None]
+OTHER = np.random.default_rng(0).uniform(-0.5, 0.5, VOICE.shape)
+
+
+@pytest.mark.parametrize(
+    ("channels", "cancelled"),
+    [
+        ((VOICE, -VOICE), True),
+        ((VOICE, -0.8 * VOICE), True),
+        ((VOICE + 0.2, -VOICE + 0.1), True),
+        ((VOICE, -VOICE, VOICE, -VOICE), True),
+        ((VOICE, VOICE), False),
+        ((VOICE, -0.3 * VOICE), False),
+        ((VOICE, OTHER), False),
+        ((VOICE, 0 * VOICE), False),
+        ((VOICE, *[0 * VOICE] * 7), False),
+        ((VOICE, -VOICE, OTHER), False),
+        ((0 * VOICE, 0 * VOICE), False),
+        ((0 * VOICE + 0.3, 0 * VOICE - 0.3), False),
+        ((VOICE,), False),
+    ],
+)
+def test_channels_that_cancel_each_other_are_named(tmp_path, channels, cancelled):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.hstack(channels), 16000)
+    text = f"{path}: its channels cancel each other, as if one had opposite polarity; give one channel alone"
+    assert said(path)[1] == [text] * cancelled
+
+
+def test_channels_that_cancel_each_other_for_a_while_are_left():
+    channels = np.vstack([np.hstack([VOICE, -VOICE]), np.hstack([VOICE, VOICE])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(audio.blocks(channels, 16000, block_s=0.1))
+
+
 @pytest.mark.parametrize(
     ("samples", "rate_hz", "match"),
     [
