@@ -1,6 +1,7 @@
 """`emotrace stream`: lines as sound comes, and how it ends."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from emotrace import audio
 from emotrace.cli import main
-from emotrace.cli.stream import _Interrupts
+from emotrace.cli.stream import _Interrupts, _is_mp3
 from emotrace.inference.streaming import Stream
 
 ROOT = Path(__file__).parents[1]
@@ -71,10 +73,62 @@ def test_a_bad_sample_is_named(speech):
     assert result.stderr.count("\n") == 1
 
 
-def test_a_file_is_not_taken_for_samples():
-    result = call((ROOT / "examples" / "demo.flac").read_bytes())
+def encoded(kind, rate_hz=RATE_HZ, **settings):
+    file = io.BytesIO()
+    tone = 0.3 * np.sin(np.arange(rate_hz) * 0.1)
+    soundfile.write(file, tone, rate_hz, format=kind, **settings)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind", ["a WAV", "an RF64", "a W64", "an AIFF", "a CAF", "an AU", "a FLAC", "an Ogg", "an MP3"]
+)
+def test_a_file_is_not_taken_for_samples(kind):
+    result = call(encoded(kind.split()[1].upper()))
     assert result.exit_code == 2
-    assert "is a FLAC file, not raw PCM" in result.stderr
+    assert result.stdout == ""
+    assert f"standard input is {kind} file, not raw PCM" in result.stderr
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("mp4", "an MP4"), ("mov", "an MP4"), ("webm", "a Matroska or WebM")])
+def test_a_video_is_not_taken_for_samples(tmp_path, suffix, kind):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / f"a.{suffix}"), "w") as muxer:
+        stream = muxer.add_stream("libopus" if suffix == "webm" else "aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48000, 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            muxer.mux(packet)
+    assert f"standard input is {kind} file" in call((tmp_path / f"a.{suffix}").read_bytes()).stderr
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 11025, 22050, 24000, 32000, 44100, 48000])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_an_mp3_without_tags_is_known_by_its_frames(rate_hz, mode):
+    data = encoded("MP3", rate_hz, bitrate_mode=mode)
+    assert data[0] == 0xFF
+    assert _is_mp3(data)
+    assert not _is_mp3(data[:100]), "one frame alone may be samples"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        [-1025],
+        # As a header: layer III of version 1 at 48 kHz with 128 kbit/s, which makes a frame of 384 bytes.
+        [-1025, 0x6494],
+        [-1025, 0x6494, 0, 0],
+    ],
+)
+def test_samples_that_begin_like_an_mp3_are_samples(start):
+    sound = np.tile(np.array(start, "<i2"), RATE_HZ // 10)
+    noise = np.random.default_rng(0).integers(-2000, 2000, RATE_HZ, "<i2")
+    noise[: len(start)] = start
+    assert sound.tobytes()[:2] == b"\xff\xfb"
+    for samples in (sound, noise):
+        result = call(samples.astype("<i2").tobytes())
+        assert result.exit_code == 0
+        assert len(rows(result.stdout)) == len(samples) // 640
 
 
 def test_lines_come_while_sound_does_and_control_c_gives_the_rest(live_model, speech):

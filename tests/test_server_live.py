@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import json
+import re
 import time
 from pathlib import Path
 from socket import SHUT_RDWR
 
 import numpy as np
 import pytest
+import soundfile
 
 import emotrace
 from emotrace import audio
@@ -100,6 +102,44 @@ def test_frames_are_those_of_a_stream(address, quick, speech, form):
         np.testing.assert_allclose(np.concatenate([p[target] for p in told[:-1]]), expected[:, i], atol=5.1e-5)
 
 
+def frames(told):
+    return [arousal for part in told[:-1] for arousal in part["arousal"]]
+
+
+def test_channels_are_averaged(address, speech):
+    given = []
+    quiet = np.zeros_like(speech)
+    for start, sound in ((START, speech // 2), (START | {"channels": 2}, np.stack([speech // 2 * 2, quiet], axis=1))):
+        with talk(address, start) as socket:
+            assert json.loads(socket.recv())["type"] == "ready"
+            for piece in np.array_split(sound, 9):
+                socket.send(piece.tobytes())
+            socket.send(json.dumps({"type": "finish"}))
+            given.append(frames(answers(socket)[0]))
+    mono, stereo = given
+    assert len(mono) == 200
+    np.testing.assert_allclose(stereo, mono, atol=1e-3)
+
+
+def test_a_part_of_a_sample_of_several_channels_is_named(address):
+    with talk(address, START | {"channels": 3}) as socket:
+        socket.send(bytes(10))
+        detail, code = complaint(socket)
+    assert detail == "10 bytes are no whole number of s16le samples of 3 channel(s); send whole ones"
+    assert code == 1007
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_example_of_the_documentation_runs(address, speech, tmp_path, monkeypatch, capsys, channels):
+    page = (ROOT / "docs" / "web.md").read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "websockets" in block)
+    soundfile.write(tmp_path / "interview.wav", np.repeat(speech[:, None], channels, axis=1), 16000)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code.replace("ws://127.0.0.1:8000", address.replace("http", "ws")), "web.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert 6 < float(lines[-1].split()[0]) < 8, "it was another length that the server heard"
+
+
 @pytest.mark.parametrize(
     ("start", "text"),
     [
@@ -109,6 +149,13 @@ def test_frames_are_those_of_a_stream(address, quick, speech, form):
         ({"rate_hz": 1}, "rate_hz: "),
         ({"rate_hz": 16000, "format": "mp3"}, "format: "),
         ({"rate_hz": "NaN"}, "rate_hz: "),
+        ({"rate_hz": 16000, "channels": 0}, "channels: "),
+        ({"rate_hz": 16000, "channels": 10**30}, "channels: "),
+        (
+            {"rate_hz": 16000, "chanels": 2},
+            "'chanels': no field of that name; there is rate_hz, format, channels, model",
+        ),
+        ({"rate_hz": 16000, "a\nb": 2}, "'a\\nb': no field of that name"),
         ({"rate_hz": 16000, "model": "../../etc"}, "'../../etc': no model of that name; there is "),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache, partial
@@ -64,6 +65,20 @@ _BLOCK_VALUES = 1 << 22
 # How long and in which steps a resampler is tried out.
 _PROBE_S = 4.0
 _PROBE_STEP_S = 0.001
+# More than writers miscount by: the length of a WAV's header, one or two of an MP3's frames of 72 ms at most.
+_LACKING_S = 0.2
+# A WAV that went through a pipe states a size near one of these, or 0.
+_UNKNOWN_BYTES = (1 << 31, 1 << 32)
+_MOST_CHUNKS = 1000
+# An MP3's count of its frames, where it is there and not 0. Without one libsndfile guesses: four times too many, say.
+_COUNTED = re.compile(rb"(?:Xing|Info)\0\0\0[\1\3\5\7\x09\x0b\x0d\x0f](?!\0\0\0\0)")
+_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
+# What is left of channels, by what would be of unrelated ones; of two, this is what a correlation of -0.95 leaves.
+_CANCELLED = 0.05
+# Power below this is that of a 16-bit file's rounding.
+_FAINT = 1e-10
+# Every so many rows are enough to know power by.
+_POWER_STEP = 8
 # Named, so that text never passes for headerless PCM and no playlist makes FFmpeg open other files.
 _CONTAINERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
 
@@ -246,7 +261,7 @@ def _from_file(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
     if sound is not None:
         heard = False
         with sound:
-            for chunk in _gathered(_sound_frames(sound, name), name, block_s):
+            for chunk in _gathered(_sound_frames(sound, file, name), name, block_s):
                 heard = True
                 yield chunk
         if heard:
@@ -282,15 +297,70 @@ def _sound_file(file: BinaryIO) -> _Sequential | None:
         return None
 
 
-def _sound_frames(sound: _Sequential, name: str) -> Iterator[Chunk]:
+def _sound_frames(sound: _Sequential, file: BinaryIO, name: str) -> Iterator[Chunk]:
     frames = 0
     try:
         while len(samples := sound.read(_READ_FRAMES, dtype="float32", always_2d=True)):
             frames += len(samples)
             yield sound.samplerate, samples
+        damaged = _is_cut_off(file, sound, frames)
     except soundfile.SoundFileError:
-        if frames:
-            _warn_damaged(name, frames / sound.samplerate)
+        damaged = True
+    if damaged and frames:
+        _warn_damaged(name, frames / sound.samplerate)
+
+
+def _is_cut_off(file: BinaryIO, sound: _Sequential, frames: int) -> bool:
+    """Whether a file says for certain that it went on behind the frames that were read."""
+    if sound.format == "OGG":
+        return _ends_within_page(file)
+    stated = 0.0
+    if sound.format in ("WAV", "WAVEX"):
+        stated = frames * _stated_share(file)
+    elif sound.format == "MP3" and _states_frames(file):
+        stated = sound.frames
+    return stated - frames > _LACKING_S * sound.samplerate
+
+
+def _stated_share(file: BinaryIO) -> float:
+    """How many times the sound's bytes that are there a WAV's header states; 1 where it states nothing that holds.
+
+    libsndfile would say, but makes the statement fit the file.
+    """
+    end, at = _size(file), 12
+    for _ in range(_MOST_CHUNKS):
+        file.seek(at)
+        kind, stated = file.read(4), int.from_bytes(file.read(4), "little")
+        at += 8
+        if kind == b"data" and at < end and all(abs(stated - size) >= 1 << 16 for size in _UNKNOWN_BYTES):
+            return stated / (end - at)
+        at += stated + stated % 2
+        if kind == b"data" or at >= end:
+            break
+    return 1.0
+
+
+def _states_frames(file: BinaryIO) -> bool:
+    """Whether an MP3's first frame holds their count."""
+    file.seek(0)
+    head = file.read(10)
+    if head.startswith(b"ID3"):
+        file.seek(10 + sum(byte << 7 * place for place, byte in enumerate(head[:5:-1])))
+    return _COUNTED.search(head + file.read(64)) is not None
+
+
+def _ends_within_page(file: BinaryIO) -> bool:
+    """Whether an Ogg file's last page is not all there. Whole ones may lack the mark of the end: that says nothing."""
+    file.seek(max(0, _size(file) - _OGG_PAGE_BYTES))
+    tail = file.read()
+    at = tail.rfind(b"OggS\0")
+    page = tail[at:]
+    return at >= 0 and (len(page) < 27 or 27 + page[26] + sum(page[27 : 27 + page[26]]) > len(page))
+
+
+def _size(file: BinaryIO) -> int:
+    file.seek(0, os.SEEK_END)
+    return file.tell()
 
 
 def _from_media(file: BinaryIO, name: str, block_s: float) -> Iterator[Chunk]:
@@ -359,12 +429,30 @@ def _warn_damaged(name: str, good_s: float) -> None:
 
 
 def _mono(chunks: Iterator[Chunk], name: str) -> Iterator[Chunk]:
-    """Average the channels and refuse samples that no feature survives."""
+    """Average the channels, refuse samples that no feature survives, and warn where little of the channels is left."""
     start = 0
+    left = unrelated = 0.0
     for rate_hz, samples in chunks:
         mono = _averaged(samples, name, rate_hz, start)
         start += len(mono)
+        if samples.shape[1] > 1:
+            left += len(mono) * _power(mono[::_POWER_STEP, None])
+            unrelated += len(mono) * _power(samples[::_POWER_STEP]) / samples.shape[1]
         yield rate_hz, mono
+    if left + start * _FAINT < _CANCELLED * unrelated:
+        warnings.warn(
+            f"{name}: its channels cancel each other, as if one had opposite polarity; give one channel alone",
+            stacklevel=2,
+        )
+
+
+def _power(samples: np.ndarray) -> float:
+    """The mean variance of the channels of (n, channels) samples, without the offsets that cheap converters add."""
+    exact = samples.astype(np.float64)
+    # NumPy's var takes ten times as long on rows this short.
+    squares = np.einsum("ij,ij->j", exact, exact) / len(exact)
+    offsets = np.einsum("ij->j", exact) / len(exact)
+    return float((squares - offsets**2).mean())
 
 
 def _averaged(samples: np.ndarray, name: str, rate_hz: float, start: int) -> np.ndarray:

@@ -20,7 +20,28 @@ if TYPE_CHECKING:
     from emotrace.trace import Trace
 
 _KINDS = {"s16le": "<i2", "f32le": "<f4"}
-_FILES = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
+_FILES = {
+    b"RIFF": "a WAV",
+    b"RF64": "an RF64",
+    b"riff": "a W64",
+    b"FORM": "an AIFF",
+    b"caff": "a CAF",
+    b".snd": "an AU",
+    b"fLaC": "a FLAC",
+    b"OggS": "an Ogg",
+    b"ID3\x02": "an MP3",
+    b"ID3\x03": "an MP3",
+    b"ID3\x04": "an MP3",
+    b"\x1a\x45\xdf\xa3": "a Matroska or WebM",
+}
+# Of MPEG's version 1, and of versions 2 and 2.5.
+_MP3_KBIT = (
+    (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+)
+_MP3_RATES_HZ = (44100, 48000, 32000)
+# How many must follow each other: the bytes of a sample of -1025 are those that many an MP3 begins with.
+_MP3_FRAMES = 3
 _READ_BYTES = 1 << 16
 _BLOCK_S = 0.04
 
@@ -132,10 +153,8 @@ def _piped(kind: str, channels: int, interrupts: _Interrupts) -> Iterator["np.nd
     size = np.dtype(_KINDS[kind]).itemsize * channels
     rest, first = b"", True
     while data := _read(interrupts):
-        if first and data[:4] in _FILES:
-            raise AudioError(
-                f"standard input is a {_FILES[data[:4]]} file, not raw PCM; use 'emotrace predict', or decode it first"
-            )
+        if first and (file := _file(data)):
+            raise AudioError(f"standard input is {file} file, not raw PCM; use 'emotrace predict', or decode it first")
         first = False
         data = rest + data
         whole = len(data) // size * size
@@ -147,6 +166,37 @@ def _piped(kind: str, channels: int, interrupts: _Interrupts) -> Iterator["np.nd
             "check --format and --channels",
             err=True,
         )
+
+
+def _file(data: bytes) -> str | None:
+    """Which kind of file begins with these bytes; None for samples."""
+    if data[4:8] == b"ftyp":
+        return "an MP4"
+    return _FILES.get(data[:4]) or ("an MP3" if _is_mp3(data) else None)
+
+
+def _is_mp3(data: bytes) -> bool:
+    """Whether frames follow each other, their headers once in each: in a periodic sound any bytes come again."""
+    at = 0
+    for _ in range(_MP3_FRAMES):
+        header = data[at : at + 4]
+        length = _mp3_frame_bytes(header)
+        if not length or data.count(header, at, at + length) > 1:
+            return False
+        at += length
+    return True
+
+
+def _mp3_frame_bytes(header: bytes) -> int:
+    """How long the frame is that begins with these four bytes (ISO/IEC 11172-3, layer III); 0 if none does."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return 0
+    version, kbit, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
+    if version == 1 or kbit in (0, 15) or rate == 3:
+        return 0
+    first = version == 3  # 2 stands for version 2, 0 for 2.5
+    rate_hz = _MP3_RATES_HZ[rate] // (1 if first else 4 - version)
+    return (144 if first else 72) * 1000 * _MP3_KBIT[not first][kbit - 1] // rate_hz + (header[2] >> 1 & 1)
 
 
 def _read(interrupts: _Interrupts) -> bytes:

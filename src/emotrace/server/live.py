@@ -1,9 +1,10 @@
 """Live traces over a WebSocket: sound in, frames out, as one speaks.
 
-The client's first message is JSON: ``{"rate_hz": 48000, "format": "s16le", "model": "downup"}`` (``format`` may be
-``f32le``; ``model`` may be left out). The server answers ``{"type": "ready", ...}`` with targets, scale and latency.
-Then binary messages are mono samples, little-endian; each answer ``{"type": "trace", "time_s": [...], ...}`` holds the
-frames that are new. ``{"type": "finish"}`` asks for the rest; it ends with ``{"type": "end"}`` and close code 1000.
+The client's first message is JSON: ``{"rate_hz": 48000, "format": "s16le", "channels": 1, "model": "downup"}``
+(``format`` may be ``f32le``; all but ``rate_hz`` may be left out). The server answers ``{"type": "ready", ...}`` with
+targets, scale and latency. Then binary messages are samples, little-endian, those of several channels interleaved; each
+answer ``{"type": "trace", "time_s": [...], ...}`` holds the frames that are new. ``{"type": "finish"}`` asks for the
+rest; it ends with ``{"type": "end"}`` and close code 1000.
 What goes wrong is ``{"type": "error", "detail": ...}`` and a close code: 1003 for what is no such message, 1007 for bad
 sound, 1008 for silence or a client that does not read, 1009 for too long a stream, 1013 where there is no room.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from emotrace.errors import EmotraceError
@@ -35,8 +36,12 @@ _START_S = 10.0
 class Start(BaseModel):
     """A stream's first message."""
 
+    # A field that is passed over may be one that says how to read the sound.
+    model_config = ConfigDict(extra="forbid")
+
     rate_hz: float = Field(ge=1000, le=1_000_000)
     format: str = Field("s16le", pattern="^(s16le|f32le)$")
+    channels: int = Field(1, ge=1, le=256)
     model: str | None = None
 
 
@@ -96,11 +101,11 @@ class Talks:
         name = start.model or default
         if name not in models:
             raise _EndingError(1003, f"{name[:80]!r}: no model of that name; there is {', '.join(models)}")
-        stream = await self._thread(self._stream, name, models[name], start.rate_hz)
+        stream = await self._thread(self._stream, name, models[name], start)
         await self._send(socket, _ready(stream))
         heard_s = 0.0
         while (message := await self._received(socket, self._limits.stream_idle_s)).get("bytes") is not None:
-            samples = _samples(message["bytes"], start.format)
+            samples = _samples(message["bytes"], start)
             heard_s += len(samples) / start.rate_hz
             if heard_s > self._limits.max_s:
                 raise _EndingError(
@@ -114,10 +119,10 @@ class Talks:
         await socket.close(1000)
         return 1000
 
-    def _stream(self, name: str, path: str, rate_hz: float) -> Stream:
+    def _stream(self, name: str, path: str, start: Start) -> Stream:
         if name not in self._loaded:
             self._loaded[name] = saved.load(path)
-        return Stream(self._loaded[name], rate_hz)
+        return Stream(self._loaded[name], start.rate_hz, start.channels)
 
     async def _thread(self, act: Any, *arguments: Any) -> Any:
         try:
@@ -160,10 +165,15 @@ def _start(message: dict[str, Any]) -> Start:
     try:
         return Start.model_validate_json(message.get("text") or "")
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "first message"
-        example = '{"rate_hz": 48000, "format": "s16le"}'
-        raise _EndingError(1003, f"{where}: {first['msg']}; a stream begins with JSON such as {example}") from None
+        raise _EndingError(1003, _complaint(error)) from None
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "first message"
+    if first["type"] == "extra_forbidden":
+        return f"{where[:80]!r}: no field of that name; there is {', '.join(Start.model_fields)}"
+    return f'{where}: {first["msg"]}; a stream begins with JSON such as {{"rate_hz": 48000, "format": "s16le"}}'
 
 
 def _check_finish(message: dict[str, Any]) -> None:
@@ -175,11 +185,13 @@ def _check_finish(message: dict[str, Any]) -> None:
         raise _EndingError(1003, 'a message is samples, or {"type": "finish"} at the end')
 
 
-def _samples(data: bytes, form: str) -> np.ndarray:
-    kind = _FORMATS[form]
-    if len(data) % kind.itemsize:
-        raise _EndingError(1007, f"{len(data)} bytes are no whole number of {form} samples; send whole ones")
-    samples = np.frombuffer(data, kind)
+def _samples(data: bytes, start: Start) -> np.ndarray:
+    """Samples (n, channels) of a message."""
+    kind = _FORMATS[start.format]
+    if len(data) % (kind.itemsize * start.channels):
+        text = f"{len(data)} bytes are no whole number of {start.format} samples of {start.channels} channel(s)"
+        raise _EndingError(1007, f"{text}; send whole ones")
+    samples = np.frombuffer(data, kind).reshape(-1, start.channels)
     return samples.astype(kind.newbyteorder("="))
 
 
