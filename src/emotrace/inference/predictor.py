@@ -123,7 +123,7 @@ def _segments(speakers: Speakers | None, source: Source) -> Sequence[Segment] | 
 
 
 def _stem(source: Source) -> str | None:
-    return Path(source).stem if isinstance(source, str | PathLike) else None
+    return Path(str(source)).stem if _is_path(source) else None
 
 
 def _misfits(
