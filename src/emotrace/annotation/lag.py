@@ -22,8 +22,8 @@ from emotrace.errors import TraceError
 MAX_LAG_S = 8.0
 """How far lags are searched by default; the grid of AVEC 2016's baseline ends here, too."""
 
-LEAST_CORRELATION = 0.2
-LEAST_CORRELATION_PER_S = 0.1
+LEAST_CORRELATION = 0.15
+LEAST_CORRELATION_PER_S = 0.075
 """What a rater's correlation with the others must reach for a lag to be believed, and by how much for every second.
 
 Traces are slow, so that some shift of eight seconds or less lets any two of them go together a little. Raters of one
