@@ -174,16 +174,19 @@ def _examples(config: Config, recordings: Iterable[Recording], made: Iterable[ke
     """The variants of every recording that is rated; its first entry is that of the recording as it is."""
     bins = features.get(config.front_end).bins
     golds: dict[str, np.ndarray | None] = {}
+    spoken: dict[str, list[stitched.Span]] = {}
     examples: dict[str, list[Example]] = {}
     for recording, entry in zip(recordings, made, strict=True):
         if recording.id not in golds:
             golds[recording.id] = gold = _gold(config, recording, len(entry.features))
+            if config.shuffled_share:
+                spoken[recording.id] = _spoken(config, recording)
             if gold is None:
                 warnings.warn(f"{recording.id}: no frame is rated for {config.target}; it is left out", stacklevel=3)
         gold = golds[recording.id]
         if gold is not None:
             played = _played(gold, len(entry.features), entry.speed)
-            utterances = _utterances(config, recording, entry) if config.shuffled_share else None
+            utterances = _utterances(spoken[recording.id], entry) if config.shuffled_share else None
             example = Example(recording.id, entry.features, played, bins, entry.statistics, utterances)
             examples.setdefault(recording.id, []).append(example)
     return examples
@@ -222,8 +225,8 @@ def _played(gold: np.ndarray, frames: int, speed: float) -> np.ndarray:
     return np.interp(np.arange(frames) * speed, np.arange(len(gold)), gold).astype(np.float32)
 
 
-def _utterances(config: Config, recording: Recording, entry: kept.Entry) -> Utterances:
-    spoken, frames = _spoken(config, recording), len(entry.features)
+def _utterances(spoken: Sequence[stitched.Span], entry: kept.Entry) -> Utterances:
+    frames = len(entry.features)
     starts = [round(start_s / entry.speed / FRAME_S) for _, _, start_s, _, _ in spoken[1:]]
     ratings = np.array([rating for *_, rating in spoken], dtype=np.float32)
     return Utterances(np.minimum([0, *starts, frames], frames), ratings)
