@@ -184,7 +184,7 @@ def test_a_study_shows_the_warnings_that_json_holds(traces, tmp_path):
     (said,) = Trace.from_json(traces / "one.json").warnings
     assert said.startswith("no speech found")
     call("report", traces, "-o", traces / "study.html")
-    assert (traces / "study.html").read_text().count('<p class="note">') == 1
+    assert (traces / "study.html").read_text().count('<p class="note">no speech found') == 1
 
 
 def test_a_name_that_is_no_text_is_shown(tmp_path):
