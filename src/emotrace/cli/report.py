@@ -1,7 +1,7 @@
 """`emotrace report`: the traces of a study on one page."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -31,9 +31,9 @@ def report(traces: tuple[Path, ...], out: Path, title: str | None, force: bool) 
 
     if out.exists() and not force:
         raise EmotraceError(f"{out}: exists already; choose another name or give --force")
-    found = _read_all(_found(traces), traces)
+    found = {path: pages.study_entry(trace, path.stem, _link(path, out)) for path, trace in _read_all(traces)}
     folder = Path(os.path.commonpath([path.absolute().parent for path in found] or [Path()]))
-    entries = [pages.study_entry(trace, _name(path, folder), _link(path, out)) for path, trace in found.items()]
+    entries = [{**entry, "name": _name(path, folder)} for path, entry in found.items()]
     page = pages.study(entries, title or shown(out.stem))
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda file: file.write(page), force=force)
@@ -57,17 +57,17 @@ def _found(given: tuple[Path, ...]) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def _read_all(found: Sequence[Path], asked: Sequence[Path]) -> dict[Path, "Trace"]:
-    """Those that are traces; a file that was asked for by name must be one."""
-    traces = {}
-    for path in found:
+def _read_all(given: tuple[Path, ...]) -> Iterator[tuple[Path, "Trace"]]:
+    """What of all that is found is a trace, one at a time; a file that was asked for by name must be one."""
+    for path in _found(given):
         try:
-            traces[path] = _read(path)
+            trace = _read(path)
         except TraceError as error:
-            if path in asked:
+            if path in given:
                 raise
             click.echo(f"left out: {error}", err=True)
-    return traces
+            continue
+        yield path, trace
 
 
 def _name(path: Path, folder: Path) -> str:
