@@ -656,3 +656,14 @@ def test_starts_with_glorot_kernels_and_no_bias(name):
             assert layer.weight.abs().max() <= bound
             if layer.weight.numel() > 200:
                 assert layer.weight.abs().max() > 0.95 * bound
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_networks_side_by_side_give_what_each_gives(layers):
+    members = [models.get("downup").Network(size=6, layers=layers, width=4).eval() for _ in range(3)]
+    features = torch.randn(1, 4 * 3**layers, 6)
+    with torch.inference_mode():
+        together = models.get("downup").Ensemble(members)(features)
+        alone = torch.cat([member(features) for member in members])
+    assert not torch.allclose(alone[0], alone[1], atol=1e-2)
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
-from scipy import fft
+from numpy import fft
 
 from emotrace.features.logmel import BINS, HOP_RATE_HZ, Floats
 from emotrace.features.normalisation import Normalisation

@@ -13,6 +13,7 @@ Unstated in the source: filter widths (``kernel_frames``, ``up_kernel_frames``),
 frame and the tanh (both from the authors' later code), Glorot initialisation with zero biases (likewise).
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -83,12 +84,19 @@ class Network(nn.Module):
 
     def core(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """The network itself, for a multiple of ``grid_frames`` frames."""
-        hidden = features.transpose(1, 2)
+        return self.above(self.pooled(convolved(self.down[0], features.transpose(1, 2))), lengths)
+
+    def pooled(self, heard: torch.Tensor) -> torch.Tensor:
+        """What a layer makes of its convolution's (batch, channels, frames), ``factor`` times shorter."""
+        return functional.max_pool1d(torch.tanh(heard), self.factor)
+
+    def above(self, hidden: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """The trace of what the first layer gives, (batch, width, frames // factor)."""
         # Alone, a recording would be filled up to the grid, and nothing beyond that would be there in any layer.
         steps = None if lengths is None else (lengths + self.grid_frames - 1) // self.grid_frames
-        for level, layer in enumerate(self.down, 1):
-            hidden = functional.max_pool1d(torch.tanh(convolved(layer, hidden)), self.factor)
-            hidden = self._ended(self.dropout(hidden), steps, level)
+        hidden = self._ended(self.dropout(hidden), steps, 1)
+        for level, layer in enumerate(self.down[1:], 2):
+            hidden = self._ended(self.dropout(self.pooled(convolved(layer, hidden))), steps, level)
         hidden = self._ended(torch.tanh(self.middle(hidden)), steps, self.layers)
         for level, layer in enumerate(self.up[:-1], 1):
             hidden = self._ended(torch.tanh(layer(hidden)), steps, self.layers - level)
@@ -119,3 +127,28 @@ class Network(nn.Module):
         for _ in range(self.layers):
             first, last = self.factor * first - side, self.factor * last + self.factor - 1 + side
         return first, last
+
+
+class Ensemble(nn.Module):
+    """Networks of one configuration side by side, faster than one after the other: their first layers, most of the
+    work, are one convolution.
+
+    Args:
+        members: networks that differ in their weights only.
+
+    Shape:
+        (1, frames, size) to (members, frames), frames on the grid.
+    """
+
+    def __init__(self, members: Sequence[Network]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        layers = [member.down[0] for member in members]
+        self.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]))
+        self.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Every member's trace."""
+        heard = functional.conv1d(features.transpose(1, 2), self.weight, self.bias, padding="same")
+        parts = self.members[0].pooled(heard).chunk(len(self.members), dim=1)
+        return torch.cat([member.above(part) for member, part in zip(self.members, parts, strict=True)])

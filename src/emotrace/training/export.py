@@ -154,7 +154,7 @@ def _export(
         gain, offset = calibration.get(target) or calibrate(there, networks, data)
         origins[target] = _origin(config, target in calibration)
         graph = folder / f"{target}.onnx"
-        write_graph(Ensemble(networks).eval(), graph, networks[0].grid_frames, config.arguments["size"])
+        write_graph(_ensemble(config.network, networks), graph, networks[0].grid_frames, config.arguments["size"])
         targets[target] = {"graph": graph.name, "members": len(networks), "gain": gain, "offset": offset}
         if ages := _ages(networks[0]):
             live = folder / f"{target}-live.onnx"
@@ -198,6 +198,11 @@ def _ages(network: Any) -> list[list[int]]:
     """See :mod:`emotrace.models`; empty for a network that cannot go on by a frame."""
     ages: list[list[int]] = network.ages() if hasattr(network, "ages") else []
     return ages
+
+
+def _ensemble(network: str, networks: Sequence[nn.Module]) -> nn.Module:
+    chosen: nn.Module = getattr(models.get(network), "Ensemble", Ensemble)(networks)
+    return chosen.eval()
 
 
 def _measures(example: Example, data: Dataset) -> list[dict[str, float]]:
