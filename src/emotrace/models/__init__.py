@@ -17,8 +17,7 @@ is what a network without a loss of its own is trained on, a function of trace, 
 
 A network that can go on frame by frame also has ``ages()``, which earlier inputs its layers need for that, and its
 module a class ``Live`` (see :mod:`emotrace.models.dilated`), which is exported beside it. A module whose networks are
-faster side by side has a class ``Ensemble`` (see :mod:`emotrace.models.downup`), which is exported in place of one after
-the other.
+faster side by side than one after the other has a class ``Ensemble`` (see :mod:`emotrace.models.downup`) for that.
 """
 
 import importlib
