@@ -91,7 +91,8 @@ def _windows(samples: int, scale: _Geometry) -> int:
 def _energies(windows: Floats, padded: np.ndarray, scale: _Geometry) -> Floats:
     centred = windows - windows.mean(axis=1, keepdims=True)
     emphasised = centred[:, 1:] - _PREEMPHASIS * centred[:, :-1]
-    np.multiply(emphasised, scale.taper[1:], out=padded[:, 1 : scale.window])
+    emphasised *= scale.taper[1:]
+    padded[:, 1 : scale.window] = emphasised
     # The window starts at zero: what pre-emphasis makes of the first sample, which has no predecessor, does not matter.
     spectrum = fft.rfft(padded, axis=1)
     parts = spectrum.view(np.float64).astype(np.float32)
