@@ -15,6 +15,7 @@ frame and the tanh (both from the authors' later code), Glorot initialisation wi
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -143,12 +144,13 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[Network]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        layers = [member.down[0] for member in members]
+        layers: list[Any] = [member.down[0] for member in members]
         self.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]))
         self.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Every member's trace."""
         heard = functional.conv1d(features.transpose(1, 2), self.weight, self.bias, padding="same")
-        parts = self.members[0].pooled(heard).chunk(len(self.members), dim=1)
-        return torch.cat([member.above(part) for member, part in zip(self.members, parts, strict=True)])
+        members: list[Any] = list(self.members)
+        parts = members[0].pooled(heard).chunk(len(members), dim=1)
+        return torch.cat([member.above(part) for member, part in zip(members, parts, strict=True)])
