@@ -68,9 +68,7 @@ def test_a_recording_becomes_a_csv_where_one_stands(here):
 def test_existing_output_is_kept_without_force(here):
     write(here / "talk.wav")
     (here / "talk.csv").write_text("mine")
-    assert failing("predict", "talk.wav") == [
-        "emotrace: talk.csv: exists already; choose another name with -o or give --force"
-    ]
+    assert failing("predict", "talk.wav") == ["emotrace: talk.csv: exists already; choose another name or give --force"]
     assert (here / "talk.csv").read_text() == "mine"
     assert call("predict", "talk.wav", "--force").exit_code == 0
     assert len(Trace.from_csv("talk.csv")) == 25

@@ -16,6 +16,22 @@ IN_MEMORY_BYTES = 16 << 20
 """What `spooled` holds in memory before it turns to the disk."""
 
 
+def check_free(path: str | os.PathLike[str], force: bool = False) -> None:
+    """Refuse a file that `write_atomically` would refuse, before the work that is written there and not after it.
+
+    Raises:
+        EmotraceError: It is a folder, or it exists and ``force`` is not given.
+    """
+    if Path(path).is_dir():
+        raise EmotraceError(f"{path}: is a folder; name a file in it")
+    if Path(path).is_file() and not force:
+        raise _exists(path)
+
+
+def _exists(path: str | os.PathLike[str]) -> EmotraceError:
+    return EmotraceError(f"{path}: exists already; choose another name or give --force")
+
+
 def write_atomically(
     path: str | os.PathLike[str],
     write: Callable[[IO[Any]], object],
@@ -43,14 +59,13 @@ def write_atomically(
         raise ValueError(f"mode is {mode!r}; it must be 'w' or 'wb'")
     given = Path(path)
     try:
-        if given.is_dir():
-            raise EmotraceError(f"{path}: is a folder; name a file in it")
+        check_free(given, force)
         if given.exists() and not given.is_file():
             _fill(given, write, mode)
         else:
             _replace(Path(os.path.realpath(given)), write, force, mode)
     except FileExistsError:
-        raise EmotraceError(f"{path}: exists already; choose another name or give --force") from None
+        raise _exists(path) from None
     except OSError as error:
         if not given.absolute().parent.exists():
             raise EmotraceError(f"{path}: cannot be written, its folder is not there; make it first") from None

@@ -14,7 +14,7 @@ import click
 
 from emotrace.cli.failing import standard_output
 from emotrace.errors import EmotraceError
-from emotrace.output import shown
+from emotrace.output import check_free, shown
 
 if TYPE_CHECKING:
     from emotrace.running import Done
@@ -173,10 +173,7 @@ def _write_page(trace: "Trace", job: Job, path: Path, settings: Settings) -> Non
 def _check(path: Path, audio: Path, force: bool) -> None:
     if path.exists() and audio.exists() and path.samefile(audio):
         raise EmotraceError(f"{path}: is the recording itself; choose another name with -o")
-    if path.is_dir():
-        raise EmotraceError(f"{path}: is a folder; name a file in it")
-    if path.is_file() and not force:
-        raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")
+    check_free(path, force)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

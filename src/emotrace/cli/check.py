@@ -28,12 +28,10 @@ def check(corpus: str, root: Path, problems_only: bool, json_path: Path | None, 
     """
     from emotrace import corpora
     from emotrace.corpora import inspection
-    from emotrace.errors import EmotraceError
-    from emotrace.output import write_atomically
+    from emotrace.output import check_free, write_atomically
 
-    # Before the work and not after it.
-    if json_path is not None and json_path.is_file() and not force:
-        raise EmotraceError(f"{json_path}: exists already; choose another name or give --force")
+    if json_path is not None:
+        check_free(json_path, force)
     reader = corpora.get(corpus)
     survey = reader.survey(root)
     looks = inspection.inspect(survey.recordings, reader.INFO.targets)

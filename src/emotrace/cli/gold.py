@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from emotrace.errors import EmotraceError, UnratedError
+from emotrace.output import check_free
 
 if TYPE_CHECKING:
     from emotrace.annotation import Ratings
@@ -293,17 +294,10 @@ def _draw(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Option
 
 def _check_free(out: Path, options: _Options) -> None:
     """Refuse outputs that could not be written, before the work rather than after it."""
-    _check_file(out, options.force)
+    check_free(out, options.force)
     if out.suffix.lower() == ".png":
         csv = out.with_suffix(".csv")
         raise EmotraceError(f"{out}: -o names the CSV, such as {csv}; --png puts a picture of the same name beside it")
     if options.png:
         # Named only now: a folder such as . has no ending to change.
-        _check_file(out.with_suffix(".png"), options.force)
-
-
-def _check_file(path: Path, force: bool) -> None:
-    if path.is_dir():
-        raise EmotraceError(f"{path}: is a folder; choose the name of a file with -o")
-    if path.is_file() and not force:
-        raise EmotraceError(f"{path}: exists already; choose another name with -o or give --force")
+        check_free(out.with_suffix(".png"), options.force)

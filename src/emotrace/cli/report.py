@@ -27,10 +27,9 @@ def report(traces: tuple[Path, ...], out: Path, title: str | None, force: bool) 
     --format html), the study links to it.
     """
     from emotrace import report as pages
-    from emotrace.output import shown, write_atomically
+    from emotrace.output import check_free, shown, write_atomically
 
-    if out.exists() and not force:
-        raise EmotraceError(f"{out}: exists already; choose another name or give --force")
+    check_free(out, force)
     found = {path: pages.study_entry(trace, path.stem, _link(path, out)) for path, trace in _read_all(traces)}
     folder = Path(os.path.commonpath([path.absolute().parent for path in found] or [Path()]))
     entries = [{**entry, "name": _name(path, folder)} for path, entry in found.items()]
