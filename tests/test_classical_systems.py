@@ -97,6 +97,21 @@ class TestMarkov:
         shown = late(70, (4,))[0]
         assert metrics.ccc_population(shown.gold, predict(shown)) > 0.6
 
+    @pytest.mark.parametrize(
+        "gold",
+        [
+            np.full(300, 0.2),  # one level
+            np.r_[np.full(200, 0.2), -0.5, np.full(99, 0.2)],  # a level of one frame, which is not drawn
+            np.r_[np.linspace(-1, 1, 5), np.full(295, np.nan)],  # nothing is left once the delay is taken out
+        ],
+    )
+    def test_recordings_that_say_little(self, tmp_path, gold):
+        features = np.random.default_rng(1).normal(size=(300, 2))
+        train = (*late(0, (1,)), material(features, gold)) if np.isnan(gold).any() else (material(features, gold),)
+        chosen = systems.settings("le_provost", {"front_end": "given", "width": 8, "examples": 50, "epochs": 2})
+        trace = le_provost.fit(task(train, late(0, (2,)), tmp_path), chosen)(late(0, (3,))[0])
+        assert np.isfinite(trace).all()
+
     def test_nobody_rated_anything(self, tmp_path):
         silent = (material(rng.normal(size=(50, 2)), np.full(50, np.nan)),)
         with pytest.raises(CorpusError, match="no frame of the training part is rated"):
