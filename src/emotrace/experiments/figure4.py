@@ -43,11 +43,11 @@ def reproduce(study: Study, green_root: Path | None = None) -> dict[str, Any]:
 
 
 def longest(values: Values) -> Values:
-    """The longest stretch of a trace without NaN."""
+    """The longest stretch of a trace without NaN; empty where there is nothing else in it."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.isfinite(values).astype(int), [0]])))
     begins, ends = edges[::2], edges[1::2]
-    place = int(np.argmax(ends - begins))
-    return values[begins[place] : ends[place]]
+    place = int(np.argmax([0, *(ends - begins)]))
+    return values[begins[place - 1] : ends[place - 1]] if place else values[:0]
 
 
 def _studied(traces: Sequence[Values]) -> dict[str, Any]:
