@@ -4,13 +4,14 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from emotrace.cli import main
-from emotrace.errors import ConfigError, EmotraceError
+from emotrace.errors import ConfigError, CorpusError, EmotraceError
 from emotrace.experiments import drawing, figure1, figure4, figure5, paper, paper_tables, published, timing
 from emotrace.experiments.study import Study
 from emotrace.report import reproduction
@@ -99,6 +100,13 @@ class TestFigureFour:
     def test_ratings_that_never_move_are_left_out(self):
         made = figure4._studied([np.zeros(100), np.sin(np.arange(100) / 20)])
         assert made["recordings"] == 1
+
+    def test_ratings_that_all_stand_still_are_said_to(self, stitched_root, tmp_path, monkeypatch):
+        study = Study("recola", stitched_root, tmp_path / "runs", tmp_path, show=False)
+        still = SimpleNamespace(gold=np.full(100, 0.2))
+        monkeypatch.setattr(Study, "known", lambda self, target: {"one": still})
+        with pytest.raises(CorpusError, match="arousal never moves within a recording"):
+            figure4.reproduce(study)
 
     @pytest.mark.skipif(not GREEN.exists(), reason="../shared/data/green is not here")
     def test_green_traces_are_slow_as_well(self):
