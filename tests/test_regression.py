@@ -90,6 +90,8 @@ class TestDelay:
         for fit in (regression.fit_svr, regression.fit_ridge):
             with pytest.raises(CorpusError, match="no frame of the training part is rated"):
                 fit(task(silent, dev, tmp_path), [FrontEnd("given")], [0.0])
+            with pytest.raises(CorpusError, match="no frame of the development part is rated"):
+                fit(task(dev, silent, tmp_path), [FrontEnd("given")], [0.0])
 
     def test_frames_without_a_rating_take_no_part(self, tmp_path):
         whole = late(0, (1, 2))
