@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from test_training import BINS, TINY, changed, example, run, same_weights
 
 from emotrace.features.normalisation import Normalisation
+from emotrace.models import blstm_discretised
 from emotrace.training import batches, loop
 from emotrace.training.batches import Drawn, Inputs
 from emotrace.training.dataset import Dataset, Example
@@ -52,6 +53,17 @@ def test_loss_and_gradients_of_a_batch_are_the_mean_of_those_alone(name, lengths
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-10)
     ours, theirs = (torch.autograd.grad(loss, list(network.parameters())) for loss in (together, alone))
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_answers_of_several_values_are_filled_up_in_time(cut):
+    torch.manual_seed(0)
+    network = blstm_discretised.Network(size=BINS, layers=1, width=4).double()
+    inputs = Inputs(Normalisation())
+    recordings = [doubled(example(seed, length)) for seed, length in enumerate((60, 90))]
+    drawn = [Drawn(each, [each] if cut else None) for each in recordings]
+    alone = [batches.loss(network, [each], inputs) for each in drawn]
+    torch.testing.assert_close(batches.loss(network, drawn, inputs), torch.stack(alone).mean())
 
 
 def test_whole_recordings_and_cut_ones_in_one_batch():

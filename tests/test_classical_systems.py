@@ -1,6 +1,7 @@
 """The parts of systems that are no networks on whole recordings, against small cases worked out by hand."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,22 @@ rng = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def recordings(stitched_root, tmp_path_factory):
     return materials.load("recola", stitched_root, "arousal", tmp_path_factory.mktemp("features"))
+
+
+def hidden(whole):
+    return replace(whole, hidden=((20, 60), (250, 300)))
+
+
+def spoilt(shown, describe):
+    """What describes a recording, nothing being known of the stretches that are not to be learned from."""
+
+    def described(*told):
+        values = np.array(describe(*told))
+        for begin, end in shown.hidden:
+            values[begin:end] = np.nan
+        return values
+
+    return described
 
 
 class TestBrady:
@@ -46,6 +63,12 @@ class TestBrady:
         whole = brady.Coded(np.eye(65)[:10], 0.5, 1e3)(recordings[0])
         np.testing.assert_allclose(whole[0, :10], np.maximum(described - 0.5, 0).mean(axis=0), atol=1e-4)
         np.testing.assert_allclose(whole[0, 10:], np.maximum(-described - 0.5, 0).mean(axis=0), atol=1e-4)
+
+    def test_the_dictionary_is_of_what_is_shown(self, recordings, tmp_path, monkeypatch):
+        shown = hidden(recordings[0])
+        monkeypatch.setattr(brady, "describe", spoilt(shown, brady.describe))
+        atoms = brady._dictionary(task((shown,), (shown,), tmp_path), brady.Settings(atoms=4))
+        assert np.isfinite(atoms).all()
 
 
 class TestMarkov:
@@ -97,6 +120,21 @@ class TestMarkov:
         shown = late(70, (4,))[0]
         assert metrics.ccc_population(shown.gold, predict(shown)) > 0.6
 
+    @pytest.mark.parametrize(
+        "gold",
+        [
+            np.full(300, 0.2),  # one level
+            np.r_[np.full(200, 0.2), -0.5, np.full(99, 0.2)],  # a level of one frame, which is not drawn
+            np.r_[np.linspace(-1, 1, 5), np.full(295, np.nan)],  # nothing is left once the delay is taken out
+        ],
+    )
+    def test_recordings_that_say_little(self, tmp_path, gold):
+        features = np.random.default_rng(1).normal(size=(300, 2))
+        train = (*late(0, (1,)), material(features, gold)) if np.isnan(gold).any() else (material(features, gold),)
+        chosen = systems.settings("le_provost", {"front_end": "given", "width": 8, "examples": 50, "epochs": 2})
+        trace = le_provost.fit(task(train, late(0, (2,)), tmp_path), chosen)(late(0, (3,))[0])
+        assert np.isfinite(trace).all()
+
     def test_nobody_rated_anything(self, tmp_path):
         silent = (material(rng.normal(size=(50, 2)), np.full(50, np.nan)),)
         with pytest.raises(CorpusError, match="no frame of the training part is rated"):
@@ -112,11 +150,14 @@ class TestBottleneck:
         assert (units.std(axis=0) > 0).any()
 
     def test_does_not_look_at_ratings(self, recordings):
-        from dataclasses import replace
-
         blind = [replace(m, gold=np.full(m.frames, np.nan)) for m in recordings[:2]]
         pair = [bottleneck.train(shown, self.SHAPE, 0)(recordings[3]) for shown in (recordings[:2], blind)]
         np.testing.assert_array_equal(*pair)
+
+    def test_learns_from_what_is_shown(self, recordings, monkeypatch):
+        shown = hidden(recordings[0])
+        monkeypatch.setattr(bottleneck, "_inputs", spoilt(shown, bottleneck._inputs))
+        assert all(np.isfinite(weights).all() for weights, _ in bottleneck.train([shown], self.SHAPE, 0).layers)
 
     @pytest.mark.parametrize(("context", "size"), [("statistics", 3 * 88 + 4 * 2 * 3), ("stacking", 3 * 88 + 9 * 3)])
     def test_povolny_sees_context(self, recordings, context, size):

@@ -4,13 +4,14 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from emotrace.cli import main
-from emotrace.errors import ConfigError, EmotraceError
+from emotrace.errors import ConfigError, CorpusError, EmotraceError
 from emotrace.experiments import drawing, figure1, figure4, figure5, paper, paper_tables, published, timing
 from emotrace.experiments.study import Study
 from emotrace.report import reproduction
@@ -85,6 +86,7 @@ class TestFigureFour:
         nan = np.nan
         assert figure4.longest(np.array([nan, 1, 2, nan, 3, 4, 5, nan])).tolist() == [3, 4, 5]
         assert figure4.longest(np.array([1.0, 2.0, nan])).tolist() == [1, 2]
+        assert figure4.longest(np.array([nan, nan])).tolist() == []
 
     def test_slow_traces_survive_and_fast_ones_do_not(self):
         time_s = np.arange(7500) / 25
@@ -98,6 +100,13 @@ class TestFigureFour:
     def test_ratings_that_never_move_are_left_out(self):
         made = figure4._studied([np.zeros(100), np.sin(np.arange(100) / 20)])
         assert made["recordings"] == 1
+
+    def test_ratings_that_all_stand_still_are_said_to(self, stitched_root, tmp_path, monkeypatch):
+        study = Study("recola", stitched_root, tmp_path / "runs", tmp_path, show=False)
+        still = SimpleNamespace(gold=np.full(100, 0.2))
+        monkeypatch.setattr(Study, "known", lambda self, target: {"one": still})
+        with pytest.raises(CorpusError, match="arousal never moves within a recording"):
+            figure4.reproduce(study)
 
     @pytest.mark.skipif(not GREEN.exists(), reason="../shared/data/green is not here")
     def test_green_traces_are_slow_as_well(self):
@@ -118,12 +127,21 @@ class TestFigureFive:
     def test_the_liveliest_stretch(self):
         golds = {"a": np.zeros(100), "b": np.zeros(100), "c": np.full(100, np.nan)}
         golds["b"][60:70] = 1.0
-        name, begin = figure5.liveliest(golds, 20)
+        name, stretch = figure5.liveliest(golds, 20)
         assert name == "b"
-        assert golds["b"][begin : begin + 20].std() == 0.5
+        assert len(golds["b"][stretch]) == 20
+        assert golds["b"][stretch].std() == 0.5
 
     def test_recordings_that_are_shorter_are_shown_whole(self):
-        assert figure5.liveliest({"a": np.array([0.0, 1.0])}, 1000) == ("a", 0)
+        assert figure5.liveliest({"a": np.array([0.0, 1.0])}, 1000) == ("a", slice(0, 2))
+
+    def test_recordings_that_are_shorter_give_way_to_those_that_are_not(self):
+        golds = {"short": np.array([-1.0, 1.0]), "long": np.linspace(0, 0.1, 30)}
+        assert figure5.liveliest(golds, 10)[0] == "long"
+
+    def test_where_nothing_is_rated_for_as_long_the_longest_stretches_are_shown(self):
+        gold = np.r_[np.zeros(5), np.nan, np.linspace(0, 1, 6), np.nan, np.linspace(0, 2, 6)]
+        assert figure5.liveliest({"a": gold, "b": np.zeros(3)}, 1000) == ("a", slice(13, 19))
 
     def test_systems_are_added(self, stitched_root, tmp_path):
         def made(*told):

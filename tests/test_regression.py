@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from emotrace import metrics
+from emotrace import metrics, systems
 from emotrace.corpora import Recording
 from emotrace.errors import CorpusError
 from emotrace.postprocessing import Chain
@@ -16,6 +16,7 @@ from emotrace.systems import Task, materials, regression, windows
 from emotrace.systems.regression import FrontEnd, Scale, Weighted
 
 rng = np.random.default_rng(0)
+SMALL = {"le_provost": {"levels": 5, "context_s": 0.4, "width": 16, "examples": 1000, "delay_s": 0.0}}
 
 
 def material(values, gold, partition="train", name="one"):
@@ -89,6 +90,8 @@ class TestDelay:
         for fit in (regression.fit_svr, regression.fit_ridge):
             with pytest.raises(CorpusError, match="no frame of the training part is rated"):
                 fit(task(silent, dev, tmp_path), [FrontEnd("given")], [0.0])
+            with pytest.raises(CorpusError, match="no frame of the development part is rated"):
+                fit(task(dev, silent, tmp_path), [FrontEnd("given")], [0.0])
 
     def test_frames_without_a_rating_take_no_part(self, tmp_path):
         whole = late(0, (1, 2))
@@ -176,3 +179,26 @@ class TestWindows:
     def test_normalised_by_hand(self):
         made = windows.normalised([[1.0, 7.0], [3.0, 7.0]])
         np.testing.assert_array_equal(made, [[-1, 0], [1, 0]])
+
+    def test_a_missing_value_is_its_column_s_mean_and_spoils_no_other(self):
+        nan = np.nan
+        values = np.array([[1.0, nan], [nan, nan], [3.0, nan]])
+        np.testing.assert_array_equal(windows.filled(values), [[1, 0], [2, 0], [3, 0]])
+        made = windows.normalised(values)
+        np.testing.assert_array_equal(made, [[-np.sqrt(1.5), 0], [0, 0], [np.sqrt(1.5), 0]])
+        np.testing.assert_allclose(windows.statistics(values, [0.04])[:, :2], [[1, 0], [2, 0], [3, 0]])
+
+    @pytest.mark.parametrize("name", ["ridge", "le_provost"])
+    def test_a_missing_feature_changes_little(self, name, tmp_path):
+        def given(seed, holes):
+            (made,) = late(0, (seed,))
+            values = np.array(made.recording.load_features())
+            values[100 : 100 + holes, 0] = np.nan
+            return material(values, made.gold)
+
+        system, chosen = systems.get(name), systems.settings(name, {"front_end": "given"} | SMALL.get(name, {}))
+        traces = [
+            system.fit(task((given(1, holes),), (given(2, holes),), tmp_path), chosen)(given(3, holes))
+            for holes in (0, 1)
+        ]
+        assert metrics.ccc_population(*traces) > 0.99

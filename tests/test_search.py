@@ -98,6 +98,15 @@ class TestSearch:
         assert (winner.settings, winner.dev_ccc) == ({}, pytest.approx(1.0))
         assert tuned.tuned("toy", "arousal", tuned.design("arousal").folds[0]) == {}
 
+    def test_nothing_is_better_than_less_than_nothing(self, tuned, toy):
+        study = optuna.create_study(direction="maximize")
+        study.set_user_attr("defaults", None)
+        for value in (-0.2, 0.0, -0.1):
+            trial = study.ask()
+            trial.set_user_attr("settings", {"offset": value})
+            study.tell(trial, value)
+        assert search._winner(study).dev_ccc == 0.0
+
     def test_a_search_goes_on_and_ends_as_if_never_stopped(self, tuned, toy, tmp_path):
         other = replace(tuned, runs=tmp_path / "again")
         whole = only(search.search(tuned, 9, targets=["arousal"]))

@@ -102,6 +102,21 @@ def test_unknown_settings_are_named():
         systems.settings("downup", {"lag_s": "late"})
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "fault"),
+    [
+        ("downup", {"epochs": 0}, "epochs is 0; it must be at least 1"),
+        ("sinc", {"learning_rate": -1e-3}, "learning_rate is -0.001; it must be above 0"),
+        ("cardinal", {"delay_s": -2.8}, "delay_s is -2.8; it must be at least 0"),
+        ("ridge", {"delays_s": [8.0, 0.0]}, r"delays_s is \[8.0, 0.0\]; it must be two numbers, the lower one first"),
+        ("povolny", {"bottleneck.epochs": 0}, "bottleneck.epochs is 0"),
+    ],
+)
+def test_settings_out_of_range_are_named(name, values, fault):
+    with pytest.raises(ConfigError, match=fault):
+        systems.settings(name, values)
+
+
 class TestMaterials:
     def test_features_and_gold_are_as_long(self, recordings):
         assert {m.features("logmel").shape for m in recordings} == {(300, 160)}

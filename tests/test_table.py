@@ -173,6 +173,18 @@ class TestTable:
         }
         assert json.loads(json.dumps(rounded(made["rows"]))) == json.loads(json.dumps(rounded(whole["rows"])))
 
+    def test_comparisons_with_another_down_up_do_not_stay(self, compared, toys):
+        added = replace(compared, only=("downup",), add=True)
+        table.reproduce(replace(compared, only=("downup", "half", "ridge")), ["arousal"])
+        path = compared.results / "stitched" / "table1.json"
+        held = json.loads(path.read_text())
+        del held["rows"]["half"]["per_recording"]  # as in files made before recordings' scores were kept
+        path.write_text(json.dumps(held))
+        kept = table.reproduce(replace(added, only=("ridge",)), ["arousal"])["arousal"]["rows"]
+        assert {name for name in kept if "against_downup" in kept[name]} == {"half", "ridge"}
+        made = table.reproduce(added, ["arousal"])["arousal"]["rows"]
+        assert {name for name in made if "against_downup" in made[name]} == {"ridge"}
+
     def test_rows_are_not_added_to_other_labels(self, compared, toys):
         table.reproduce(replace(compared, only=("downup",)), ["arousal"])
         path = compared.results / "stitched" / "table1.json"

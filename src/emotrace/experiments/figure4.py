@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from emotrace.annotation import fusion, resampling, spectrum
 from emotrace.corpora import green
+from emotrace.errors import CorpusError
 from emotrace.experiments.study import Study
 from emotrace.trace import FRAME_S
 
@@ -33,9 +34,12 @@ def reproduce(study: Study, green_root: Path | None = None) -> dict[str, Any]:
         green_root: folder of the green intensity tasks, where it is there.
 
     Raises:
-        CorpusError: a corpus is malformed.
+        CorpusError: a corpus is malformed, or none of its ratings moves within its recording.
     """
     traces = {target: [longest(material.gold) for material in study.known(target).values()] for target in study.targets}
+    for target, each in traces.items():
+        if not any(_moves(trace) for trace in each):
+            raise CorpusError(f"{study.root}: {target} never moves within a recording; figure 4 is of ratings that do")
     result = {"targets": {target: _studied(each) for target, each in traces.items()}, "green": {}}
     if green_root is not None:
         result["green"] = {task: _green(green_root, task) for task in green.TASKS}
@@ -43,16 +47,20 @@ def reproduce(study: Study, green_root: Path | None = None) -> dict[str, Any]:
 
 
 def longest(values: Values) -> Values:
-    """The longest stretch of a trace without NaN."""
+    """The longest stretch of a trace without NaN; empty where there is nothing else in it."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.isfinite(values).astype(int), [0]])))
     begins, ends = edges[::2], edges[1::2]
-    place = int(np.argmax(ends - begins))
-    return values[begins[place] : ends[place]]
+    place = int(np.argmax([0, *(ends - begins)]))
+    return values[begins[place - 1] : ends[place - 1]] if place else values[:0]
+
+
+def _moves(trace: Values) -> bool:
+    return bool(trace.min() < trace.max())
 
 
 def _studied(traces: Sequence[Values]) -> dict[str, Any]:
     """Power and CCC over recordings; those whose rating never moves have neither."""
-    moving = [trace for trace in traces if trace.min() < trace.max()]
+    moving = [trace for trace in traces if _moves(trace)]
     shares = [spectrum.power_below(trace, 1 / FRAME_S, LIMIT_HZ) for trace in moving]
     studies = [spectrum.downsampling_study(trace) for trace in moving]
     ccc = {factor: [each[factor] for each in studies] for factor in spectrum.FACTORS}

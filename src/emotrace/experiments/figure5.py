@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emotrace import systems
 from emotrace.errors import EmotraceError
 from emotrace.experiments import sweep, table
+from emotrace.experiments.figure4 import longest
 from emotrace.experiments.study import Study
 from emotrace.experiments.table import Runs
 from emotrace.systems import Material
@@ -57,12 +58,11 @@ def _target(known: Mapping[str, Material], runs: Mapping[str, Runs]) -> dict[str
         if runs[name].reason is not None:
             raise EmotraceError(f"figure 5: {name} has no run that came through: {runs[name].reason}")
     first = {name: each.traces["dev"][0] for name, each in runs.items() if each.reason is None}
-    name, begin = liveliest({name: known[name].gold for name in first[SHOWN[0]]}, round(LENGTH_S / FRAME_S))
-    stretch = slice(begin, begin + round(LENGTH_S / FRAME_S))
+    name, stretch = liveliest({name: known[name].gold for name in first[SHOWN[0]]}, round(LENGTH_S / FRAME_S))
     shown = {system: first[system][name][stretch] for system in SHOWN}
     return {
         "recording": name,
-        "begin_s": round(begin * FRAME_S, 2),
+        "begin_s": round(stretch.start * FRAME_S, 2),
         "gold": known[name].gold[stretch].tolist(),
         "traces": {system: trace.astype(float).tolist() for system, trace in shown.items()},
         "roughness": {system: _roughness(known, each) for system, each in runs.items() if each.reason is None},
@@ -80,18 +80,21 @@ def _roughness(known: Mapping[str, Material], runs: Runs) -> dict[str, Any]:
     }
 
 
-def liveliest(golds: Mapping[str, NDArray[np.float64]], frames: int) -> tuple[str, int]:
-    """The recording, and the frame in it, from which on the gold standard moves most for a while.
+def liveliest(golds: Mapping[str, NDArray[np.float64]], frames: int) -> tuple[str, slice]:
+    """The recording, and the frames of it, in which the gold standard moves most for a while.
 
     Args:
         golds: by recording, NaN where it is not rated; stretches with such frames are not taken.
-        frames: length; shorter where no recording is as long.
+        frames: length; that of the longest stretch rated throughout where none is as long.
     """
-    best = ("", 0, -1.0)
+    length = min(frames, max(len(longest(gold)) for gold in golds.values()))
+    best = ("", slice(0), -1.0)
     for name, gold in golds.items():
-        windows = np.lib.stride_tricks.sliding_window_view(gold, min(frames, len(gold)))
+        if len(gold) < length:
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(gold, length)
         spread = np.nan_to_num(windows.std(axis=1), nan=-1.0)
         place = int(np.argmax(spread))
         if spread[place] > best[2]:
-            best = (name, place, float(spread[place]))
+            best = (name, slice(place, place + length), float(spread[place]))
     return best[:2]

@@ -255,7 +255,7 @@ def _winner(study: optuna.Study) -> Winner:
     states = [trial.state for trial in trials]
     own = study.user_attrs[_DEFAULTS]
     complete = [trial for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
-    best = max(complete, key=lambda trial: trial.value or -1.0, default=None)
+    best = max(complete, key=lambda trial: -math.inf if trial.value is None else trial.value, default=None)
     counts = (len(trials) + 1, states.count(optuna.trial.TrialState.PRUNED), states.count(optuna.trial.TrialState.FAIL))
     if best is not None and best.value is not None and (own is None or best.value > own):
         return Winner(best.user_attrs["settings"], best.value, own, *counts)

@@ -3,8 +3,9 @@
 A run is one system on one target with one seed, one setting and one fold. Its folder holds ``traces.npz`` (the traces
 of the development and test recordings) and, written last, ``record.json``; a run with a record is not run again, so
 that a sweep that was killed goes on where it stood. A folder's name says what is run by a digest of the settings, the
-fold and the gold standards: other settings or other data are another folder. Code that changed is not noticed; records
-say which commit made them, and a folder that is deleted is run anew.
+fold and the gold standards: other settings or other labels are another folder. Neither code that changed is noticed nor
+sound or distributed features that changed under the same labels; records say which commit made them, and a folder that
+is deleted is run anew.
 
 Every run works with one thread, so that its numbers depend neither on how many run at once nor on where.
 """

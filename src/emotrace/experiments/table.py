@@ -110,7 +110,7 @@ def _table(study: Study, target: str, plans: Mapping[str, Sequence[Job]], failed
     labels = study.labels(target)
     held = study.held(NUMBERS[target], labels)
     rows = dict(sorted({**held.get("rows", {}), **rows}.items()))
-    _compare(rows)
+    _compare(rows, REFERENCE in plans)
     result = {
         "target": target,
         "labels": labels,
@@ -178,12 +178,19 @@ def _per_recording(runs: Runs, known: Mapping[str, Material], part: str) -> list
     return [float(score) for score in scores]
 
 
-def _compare(rows: Mapping[str, dict[str, Any]]) -> None:
-    """Every system against down/up, recording by recording."""
+def _compare(rows: Mapping[str, dict[str, Any]], fresh: bool) -> None:
+    """Every system against down/up, recording by recording.
+
+    Args:
+        rows: those of files made before recordings' scores were kept have comparisons only.
+        fresh: down/up's own row is new: comparisons with an older one do not hold any more.
+    """
     reference = rows.get(REFERENCE, {}).get("per_recording")
     for name, row in rows.items():
         if reference and name != REFERENCE and "per_recording" in row:
             row["against_downup"] = significance.compared(row["per_recording"], reference)
+        elif fresh:
+            row.pop("against_downup", None)
     found = {name: row["against_downup"]["p"] for name, row in rows.items() if "against_downup" in row}
     for name, p_value in significance.holm(found).items():
         rows[name]["against_downup"]["p_holm"] = p_value

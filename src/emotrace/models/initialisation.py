@@ -13,7 +13,11 @@ def glorot(network: nn.Module) -> None:
 
 
 def recurrent(layers: nn.LSTM) -> None:
-    """Start LSTM layers as Keras does: Glorot input kernels, orthogonal recurrent ones, forget gates open by one."""
+    """Start LSTM layers much as Keras does: Glorot input kernels, orthogonal recurrent ones, forget gates open by one.
+
+    Input kernels are drawn for all gates together, as Keras 2 does, and recurrent ones for every gate alone, as Keras 1
+    does: they are twice as large as in Keras 2, where those of all gates together are orthogonal.
+    """
     for name, values in layers.named_parameters():
         gates = values.data.chunk(4)
         if "weight_ih" in name:

@@ -4,8 +4,9 @@ A convolution with a single filter of 2 to 2048 frames, tanh, and a linear layer
 filter is applied by FFT (:mod:`emotrace.models.convolution`); what is exported is the plain sum.
 
 Unstated in the source: where the filter lies about its frame (centred; of an even number of frames the longer half
-lies in the future, as Keras pads) and how it starts: from a normal distribution, as in the authors' later code, with
-Glorot's SD (theirs, the same for all lengths, drives the tanh of long filters to its ends), zero biases.
+lies in the future, as Keras pads on TensorFlow, while on Theano, which the paper used, it lies in the past) and how it
+starts: from a normal distribution, as in the authors' later code, with Glorot's SD (theirs, the same for all lengths,
+drives the tanh of long filters to its ends), zero biases.
 """
 
 from typing import cast

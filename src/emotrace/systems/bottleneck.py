@@ -70,7 +70,7 @@ def train(materials: Sequence[Material], shape: Shape, seed: int) -> Bottleneck:
     """
     rng = np.random.default_rng(seed)
     share = -(-shape.examples // len(materials))
-    chosen = [np.sort(rng.permutation(m.frames)[:share]) for m in materials]
+    chosen = [np.sort(rng.permutation(m.shown)[:share]) for m in materials]
     pairs = list(zip(materials, chosen, strict=True))
     cepstra = np.concatenate([windows.normalised(m.features("mfcc"))[frames] for m, frames in pairs])
     inputs = np.concatenate([_inputs(m, shape.context_frames)[frames] for m, frames in pairs])

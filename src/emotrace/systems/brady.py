@@ -127,7 +127,7 @@ def shifted_deltas(cepstra: NDArray[Any]) -> NDArray[Any]:
 def _dictionary(task: Task, settings: Settings) -> Floats:
     rng = np.random.default_rng(task.seed)
     share = -(-_EXAMPLES // len(task.train))
-    examples = np.concatenate([describe(m)[rng.permutation(m.frames)[:share]] for m in task.train])
+    examples = np.concatenate([describe(m)[rng.permutation(m.shown)[:share]] for m in task.train])
     learner = extra.package("sklearn.decomposition").MiniBatchDictionaryLearning(
         settings.atoms,
         alpha=settings.penalty,

@@ -77,7 +77,7 @@ class Functionals:
     def _descriptors(self, material: Material) -> Floats:
         """Means of a frame's rows, and how they change from frame to frame."""
         parts = [materials.frame_means(material, front_end) for front_end in self.front_ends]
-        values = np.concatenate(parts, axis=1)
+        values = windows.filled(np.concatenate(parts, axis=1))
         changes = np.gradient(values, axis=0) if len(values) > 1 else np.zeros_like(values)
         return np.concatenate([values, changes], axis=1)
 

@@ -96,7 +96,8 @@ class Markov:
         """Counted in (frames,) courses of levels, -1 where a frame is not rated; every move has been seen once more."""
         counts = np.ones((levels, levels))
         for course in courses:
-            pairs = np.array([pair for pair in pairwise(course.tolist()) if min(pair) >= 0]).reshape(-1, 2)
+            rated = [pair for pair in pairwise(course.tolist()) if min(pair) >= 0]
+            pairs = np.array(rated, dtype=np.intp).reshape(-1, 2)
             np.add.at(counts, (pairs[:, 0], pairs[:, 1]), 1)
         course, gold = np.concatenate(list(courses)), np.concatenate(list(golds))
         share = np.array([np.mean(course[course >= 0] == level) for level in range(levels)])
@@ -140,7 +141,11 @@ class Fitted:
     def posteriors(self, material: Material) -> Floats:
         """(frames, levels)."""
         given: Floats = self.network.predict_proba(_inputs(material, self.settings))
-        return given
+        # A level that no example was drawn of has no output; where there is but one level, there are two outputs.
+        levels = self.network.classes_
+        posteriors = np.zeros((len(given), len(self.markov.share)), given.dtype)
+        posteriors[:, levels] = given[:, : len(levels)]
+        return posteriors
 
     def late(self, posteriors: Floats, exponent: float) -> Floats:
         """The (frames,) trace before the chain, made later by the delay."""

@@ -50,6 +50,14 @@ class Material:
         """(frames,) which frames count in losses and scores."""
         return ~np.isnan(self.gold)
 
+    @property
+    def shown(self) -> NDArray[np.intp]:
+        """Which frames may be learned from without their ratings."""
+        seen = np.ones(self.frames, dtype=bool)
+        for begin, end in self.hidden:
+            seen[begin:end] = False
+        return np.flatnonzero(seen)
+
     def aims(self, lag_frames: int) -> NDArray[np.float64]:
         """(frames,) what is learned: the gold standard made earlier by a lag, NaN where a frame does not count."""
         shown = self.gold.copy()

@@ -308,7 +308,13 @@ def _rated(tables: Sequence[NDArray[Any]], golds: Sequence[Floats]) -> tuple[NDA
 
 
 def score(dev: Sequence[Material], traces: Sequence[Floats]) -> float:
-    """The CCC of traces of the joined development recordings once they are centred and scaled."""
+    """The CCC of traces of the joined development recordings once they are centred and scaled.
+
+    Raises:
+        CorpusError: none of them has a rated frame.
+    """
+    if not any(m.rated.any() for m in dev):
+        raise CorpusError("no frame of the development part is rated; check its labels")
     golds = [m.gold for m in dev]
     chain = Chain.fit(golds, traces, median_frames=(), shift_frames=())
     return metrics.concatenated(metrics.ccc_avec2016, golds, [chain(trace) for trace in traces], [m.rated for m in dev])

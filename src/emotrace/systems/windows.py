@@ -11,9 +11,19 @@ from emotrace.trace import FRAME_S
 Floats = NDArray[np.float64]
 
 
-def normalised(values: ArrayLike) -> Floats:
-    """(frames, size) to zero mean and unit SD over the recording; 0 where a column does not move."""
+def filled(values: ArrayLike) -> Floats:
+    """(frames, size), what is missing (NaN) as the mean of its column; 0 where a column has nothing."""
     table = np.asarray(values, dtype=np.float64)
+    missing = np.isnan(table)
+    if not missing.any():
+        return table
+    mean = np.where(missing, 0.0, table).sum(axis=0) / np.maximum((~missing).sum(axis=0), 1)
+    return np.where(missing, mean, table)
+
+
+def normalised(values: ArrayLike) -> Floats:
+    """(frames, size) to zero mean and unit SD over the recording; 0 where a column does not move or a value is NaN."""
+    table = filled(values)
     centred = table - table.mean(axis=0)
     sd = centred.std(axis=0)
     moves = sd > 1e-6 * np.maximum(np.abs(table).max(axis=0), 1e-6)
@@ -24,13 +34,13 @@ def statistics(values: ArrayLike, windows_s: Sequence[float]) -> Floats:
     """Mean and SD of every column over windows centred on every frame.
 
     Args:
-        values: (frames, size).
+        values: (frames, size); NaN counts as the mean of its column.
         windows_s: lengths; windows are cut off where the recording ends.
 
     Returns:
         (frames, 2 * size * windows), every window's means before its SDs.
     """
-    table = np.asarray(values, dtype=np.float64)
+    table = filled(values)
     # Sums that grow along the recording lose digits to a large offset.
     offset = table.mean(axis=0)
     centred = table - offset

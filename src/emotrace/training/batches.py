@@ -115,13 +115,15 @@ def own_loss(network: nn.Module) -> Any:
 
 
 def _traces(network: nn.Module, batch: Sequence[Drawn], inputs: Inputs) -> torch.Tensor:
-    """(recordings, frames of the longest): whole ones in one go, pieces each alone."""
+    """(recordings, frames of the longest, ...): whole ones in one go, pieces each alone."""
     whole = [drawn for drawn in batch if drawn.pieces is None]
     together = iter(_together(network, [inputs.features(drawn.example) for drawn in whole])) if whole else iter(())
     traces = [next(together) if d.pieces is None else _joined(network, d.pieces, inputs) for d in batch]
     longest = max(len(trace) for trace in traces)
     # Not pad_sequence, which torch.func cannot batch over seeds.
-    return torch.stack([functional.pad(trace, (0, longest - len(trace))) for trace in traces])
+    return torch.stack(
+        [functional.pad(trace, (0, 0) * (trace.ndim - 1) + (0, longest - len(trace))) for trace in traces]
+    )
 
 
 def _together(network: nn.Module, features: list[torch.Tensor]) -> list[torch.Tensor]:

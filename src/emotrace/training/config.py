@@ -204,13 +204,16 @@ _LIMITS: dict[type, dict[str, tuple[float, float]]] = {
 }
 """Lowest and highest value of each number, and of both ends of each range."""
 
+_ELSEWHERE = _LIMITS[Config] | dict.fromkeys(("delay_s", "delays_s", "window_s"), _NOT_NEGATIVE)
+"""The same of the settings of systems, which use a configuration's words."""
+
 
 def _out_of_range(settings: Any) -> str | None:
     """What is wrong with the first number that no run can make sense of."""
     if isinstance(settings, Normalising) and settings.steady_sd and not settings.prior_s:
         return "steady_sd takes the SD of the training speech, which prior_s brings; set prior_s above 0"
-    for key, (low, high) in _LIMITS.get(type(settings), {}).items():
-        value = getattr(settings, key)
+    for key, (low, high) in _LIMITS.get(type(settings), _ELSEWHERE).items():
+        value = getattr(settings, key, None)
         ends = value if isinstance(value, tuple) else (value,)
         if value is None or (all(low <= end <= high and math.isfinite(end) for end in ends) and ends[0] <= ends[-1]):
             continue
