@@ -25,7 +25,7 @@ from emotrace.training import batches, loop
 from emotrace.training.batches import Drawn, Inputs
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset
-from emotrace.training.losses import ccc_loss, held_back
+from emotrace.training.losses import held_back
 
 Report = Callable[[int, dict[str, Any]], None]
 
@@ -155,7 +155,7 @@ class Stack:
 
     def _captured(self, features: torch.Tensor, gold: torch.Tensor) -> Any:
         def advance() -> torch.Tensor:
-            return self._eager(lambda network: ccc_loss(network(features), gold, ~gold.isnan()))
+            return self._eager(lambda network: batches.own_loss(network)(network(features), gold, ~gold.isnan()))
 
         before = copy.deepcopy((self.weights, self.averaged, self.optimiser.state_dict()))
         # Libraries choose their kernels in the first steps, which must not be part of the graph; they are undone.
