@@ -51,10 +51,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+def ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
     """Results in the order of their items, made in threads while the caller uses the last one.
 
     No more items are taken than there are workers and one more, so that whatever makes them need not be bounded.
+    A caller that may stop early closes this: its threads end with it, and whatever thread the garbage is collected in
+    may hold the lock that ending them takes.
 
     Args:
         work: called once an item; with one worker, one after the other.
