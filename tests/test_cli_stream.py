@@ -157,6 +157,41 @@ def test_control_c_just_before_the_wait_ends_it(monkeypatch):
     assert list(interrupts.until_asked(iter([np.zeros(1)]))) == []
 
 
+def heard(before):
+    """The pieces that are given where Ctrl-C comes after so many instructions, and whether it came."""
+    left = before
+
+    def press(frame, event, argument):
+        nonlocal left
+        if frame.f_code is not _Interrupts.until_asked.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        left -= event == "opcode"
+        if event == "opcode" and left == -1:
+            signal.raise_signal(signal.SIGINT)
+        return press
+
+    def pieces():
+        for number in range(3):
+            assert left >= 0, "this would wait for sound after Ctrl-C"
+            yield number
+
+    with _Interrupts() as interrupts:
+        sys.settrace(press)
+        try:
+            return list(interrupts.until_asked(pieces())), left < 0
+        finally:
+            sys.settrace(None)
+
+
+def test_control_c_between_any_two_instructions_ends_it():
+    before = 0
+    while (given := heard(before)) and given[1]:
+        before += 1
+    assert given[0] == [0, 1, 2]
+    assert before > 30
+
+
 def test_a_reader_that_leaves_ends_it_quietly(live_model):
     process = subprocess.Popen(
         [*COMMAND, live_model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -177,7 +212,8 @@ def test_a_reader_that_leaves_ends_it_quietly(live_model):
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
     assert process.wait(60) == 0
-    assert process.stderr.read() == b""
+    with process.stderr as complaints:
+        assert complaints.read() == b""
 
 
 class Microphone:

@@ -55,14 +55,15 @@ def browser(clip):
         f"--use-file-for-fake-audio-capture={clip}",
     )
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *microphone])
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *microphone], timeout=PATIENT_MS)
         yield chromium
         chromium.close()
 
 
 @pytest.fixture(scope="module")
 def address(serving, quick):
-    with serving(Limits(workers=1, max_mb=2), model=str(quick)) as http:
+    # The page stops a live recording before it is larger: 8 MB are 80 s of waiting for its first values.
+    with serving(Limits(workers=1, max_mb=8), model=str(quick)) as http:
         yield http
 
 
@@ -152,8 +153,8 @@ def test_an_upload_is_drawn_played_and_saved(page, clip, quick, tmp_path):
     until(page, "Number(document.querySelector('.course').getAttribute('aria-valuenow')) > 0.3")
     assert page.locator(".cursor").evaluate("e => e.style.transform") != "translateX(0px)"
     page.get_by_role("button", name="Pause").click()
-    sound_s = page.evaluate("document.querySelector('audio').currentTime")
-    assert position_s(page) == pytest.approx(sound_s, abs=0.5)
+    at_s = "document.querySelector('.course').getAttribute('aria-valuenow')"
+    until(page, f"Math.abs({at_s} - document.querySelector('audio').currentTime) < 0.1")
 
     box = page.locator(".course").bounding_box()
     point = page.locator(".here").evaluate("e => e.style.transform")
@@ -204,12 +205,12 @@ def test_the_keyboard_does_everything(page, clip):
 def test_what_cannot_be_done_is_said(page, clip, tmp_path):
     page.wait_for_selector("#model option", state="attached")
     (tmp_path / "text.wav").write_text("It was the best of times. " * 100)
-    (tmp_path / "large.wav").write_bytes(bytes(2_500_000))
+    (tmp_path / "large.wav").write_bytes(bytes(8_500_000))
     give(page, tmp_path / "text.wav", tmp_path / "large.wav", clip)
     page.wait_for_selector(".course .main-svg")
     until(page, "document.querySelectorAll('.waiting li.bad').length === 2")
     told = " ".join(page.locator(".waiting li").all_inner_texts())
-    assert "larger than 2 MB, the most that is taken" in told
+    assert "larger than 8 MB, the most that is taken" in told
     assert "is not" in told
     page.get_by_role("button", name="Dismiss text.wav").click()
     page.get_by_role("button", name="Dismiss large.wav").click()

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -161,9 +162,11 @@ def test_a_long_recording_takes_little_more_memory_than_a_short_one(monkeypatch)
 def test_a_full_temporary_folder_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(output, "IN_MEMORY_BYTES", 1000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    before = set(threading.enumerate())
     with pytest.raises(EmotraceError, match="TMPDIR") as caught:
-        quiet_predict(speechlike(3), RATE_HZ)
+        quiet_predict(speechlike(3), RATE_HZ, threads=2)
     assert "\n" not in str(caught.value)
+    assert set(threading.enumerate()) <= before, "its threads would end whenever the garbage is collected"
 
 
 def test_nothing_stays_in_the_temporary_folder(monkeypatch, tmp_path):

@@ -34,6 +34,16 @@ def leaves_a_file_while_it_works(folder):
         begun.unlink()
 
 
+def starts_late():
+    time.sleep(1)
+    running._prepare_worker()
+
+
+def leaves_a_file_in_the_end(folder):
+    time.sleep(20)
+    Path(folder, str(os.getpid())).touch()
+
+
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_results_keep_the_order_of_their_items(workers):
     assert list(running.ahead(square, range(50), workers)) == [n * n for n in range(50)]
@@ -88,6 +98,17 @@ def test_stopping_early_ends_workers_and_lets_them_clean_up(tmp_path, monkeypatc
     monkeypatch.setattr(running, "wait", stop_when_begun)
     with pytest.raises(KeyboardInterrupt):
         list(running.each(leaves_a_file_while_it_works, [str(tmp_path)] * 3, 2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stopping_while_workers_start_does_not_wait_for_their_items(tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "_prepare_worker", starts_late)
+    monkeypatch.setattr(running, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(running.each(leaves_a_file_in_the_end, [str(tmp_path)] * 3, 2))
     assert list(tmp_path.iterdir()) == []
 
 

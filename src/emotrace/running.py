@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,8 @@ from emotrace.errors import EmotraceError
 BACKENDS = ("processes", "ray")
 
 _LOOK_S = 0.5
+
+_ending = False
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,10 +51,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+def ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
     """Results in the order of their items, made in threads while the caller uses the last one.
 
     No more items are taken than there are workers and one more, so that whatever makes them need not be bounded.
+    A caller that may stop early closes this: its threads end with it, and whatever thread the garbage is collected in
+    may hold the lock that ending them takes.
 
     Args:
         work: called once an item; with one worker, one after the other.
@@ -118,7 +122,7 @@ def _in_processes(
 
     def give(worker: _Worker) -> None:
         for item in left:
-            busy[worker.pool.submit(work, item)] = worker, item
+            busy[worker.pool.submit(_unless_ending, work, item)] = worker, item
             return
         worker.end()
 
@@ -156,15 +160,30 @@ class _Worker:
             self._pid = self.pool.submit(os.getpid)
 
     def end(self, at_once: bool = False) -> None:
-        if at_once and self._pid.done() and not self._pid.exception():
-            os.kill(self._pid.result(), signal.SIGTERM)
+        if at_once:
+            # The item of one that is still starting lies ready for it, and would be worked on to its end.
+            with suppress(BrokenProcessPool, ProcessLookupError):
+                os.kill(self._pid.result(), signal.SIGTERM)
         self.pool.shutdown(wait=at_once, cancel_futures=True)
 
 
 def _prepare_worker() -> None:
-    # Unwinds the stack, so that no temporary file stays.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end(*_: object) -> None:
+    """Unwinds the stack, so that no temporary file stays."""
+    global _ending
+    _ending = True
+    sys.exit(1)
+
+
+def _unless_ending(work: Callable[[Item], Result], item: Item) -> Result:
+    """What a worker does with an item: the pool swallows an exit that comes while it hands over a result."""
+    if _ending:
+        sys.exit(1)
+    return work(item)
 
 
 def _end_with(parent: int) -> None:

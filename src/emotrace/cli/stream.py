@@ -118,6 +118,7 @@ class _Interrupts:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
         if self._waiting:
+            self._waiting = False
             raise KeyboardInterrupt
 
     def wait_for_input(self) -> None:
@@ -133,14 +134,13 @@ class _Interrupts:
 
     def until_asked(self, pieces: Iterator["np.ndarray"]) -> Iterator["np.ndarray"]:
         """The pieces up to the first Ctrl-C."""
-        while not self._asked:
+        while True:
             try:
                 self._waiting = True
-                piece = next(pieces, None)
+                piece = None if self._asked else next(pieces, None)
+                self._waiting = False
             except KeyboardInterrupt:
                 return
-            finally:
-                self._waiting = False
             if piece is None:
                 return
             yield piece

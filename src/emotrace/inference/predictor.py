@@ -7,7 +7,8 @@ of any length takes the same memory.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -85,9 +86,10 @@ def predict(
             warnings.warn(text, type(warning), stacklevel=2)
         values = np.empty((heard.frames, len(chosen.targets)), dtype=np.float32)
         spread = np.empty_like(values)
-        for at, members in heard.members():
-            values[at] = np.clip(members.mean(axis=0), -1, 1)
-            spread[at] = members.std(axis=0, ddof=min(1, len(members) - 1))
+        with closing(heard.members()) as stretches:
+            for at, members in stretches:
+                values[at] = np.clip(members.mean(axis=0), -1, 1)
+                spread[at] = members.std(axis=0, ddof=min(1, len(members) - 1))
     return Trace(
         np.arange(heard.frames) * FRAME_S,
         values,
@@ -100,8 +102,11 @@ def predict(
 
 def predict_members(source: Source, rate_hz: float | None, chosen: saved.Model) -> np.ndarray:
     """Every member's own trace of a recording, (members, frames, targets), not yet held in [-1, 1]."""
-    with _Features(chosen, _heard(source, rate_hz, None), None, _threads(None)) as heard:
-        return np.concatenate([members for _, members in heard.members()], axis=1)
+    with (
+        _Features(chosen, _heard(source, rate_hz, None), None, _threads(None)) as heard,
+        closing(heard.members()) as stretches,
+    ):
+        return np.concatenate([members for _, members in stretches], axis=1)
 
 
 def _threads(asked: int | None) -> int:
@@ -167,7 +172,8 @@ class _Features:
         # Damaged graphs are noticed here, not after an hour of sound.
         _ = chosen.sessions
         stream, seen = self.front_end.Stream(), _Seen(chosen, self.front_end.bins, self.turns)
-        self._rows = spooled(seen.all(_rows(stream, blocks, threads)))
+        with closing(_rows(stream, blocks, threads)) as rows:
+            self._rows = spooled(seen.all(rows))
         self.duration_s = stream.samples / audio.RATE_HZ
         self.frames = self.front_end.trace_frames(stream.samples)
         self.warnings = seen.warnings() if self.frames else []
@@ -183,13 +189,14 @@ class _Features:
         """Who speaks in each frame, where that is known."""
         return None if self.turns is None else self.turns.speaker(np.arange(self.frames) * self.front_end.STACK)
 
-    def members(self) -> Iterator[tuple[slice, np.ndarray]]:
+    def members(self) -> Generator[tuple[slice, np.ndarray], None, None]:
         """Stretches of frames, in order, and the (members, frames, targets) traces of each."""
         workers = self._threads if self._threads > 1 else 0
         at = 0
-        for members in running.ahead(self._predicted, self._pieces(), workers):
-            yield slice(at, at + members.shape[1]), members
-            at += members.shape[1]
+        with closing(running.ahead(self._predicted, self._pieces(), workers)) as made:
+            for members in made:
+                yield slice(at, at + members.shape[1]), members
+                at += members.shape[1]
 
     def _pieces(self) -> Iterator[tuple[int, np.ndarray, slice]]:
         """The first row of each piece, its rows, and which of its frames to keep."""
@@ -208,9 +215,10 @@ class _Features:
         return self._model.members(self.front_end.stack(normalised))[:, keep]
 
 
-def _rows(stream: features.Stream, blocks: Iterator[np.ndarray], threads: int) -> Iterator[np.ndarray]:
+def _rows(stream: features.Stream, blocks: Iterator[np.ndarray], threads: int) -> Generator[np.ndarray, None, None]:
     """The rows of each block; made aside, since the caller decodes the next block and looks at the last one's."""
-    yield from map(stream.join, running.ahead(stream.work, map(stream.cut, blocks), threads if threads > 1 else 0))
+    with closing(running.ahead(stream.work, map(stream.cut, blocks), threads if threads > 1 else 0)) as made:
+        yield from map(stream.join, made)
     yield stream.finish()
 
 
