@@ -12,7 +12,7 @@ from trees import studyforrest as studyforrest_tree
 
 from emotrace import systems
 from emotrace.corpora import studyforrest
-from emotrace.errors import ConfigError, CorpusError
+from emotrace.errors import ConfigError, CorpusError, SoundlessError
 from emotrace.systems import Choice, Range, Task, blstm_discretised, he, materials
 
 QUICK = {
@@ -127,13 +127,15 @@ class TestMaterials:
             recordings[0].features("given")
         silent = replace(recordings[0], recording=replace(recordings[0].recording, audio=None))
         with pytest.raises(
-            CorpusError, match="has no sound, which logmel needs; systems with a front_end can have given"
+            SoundlessError, match="has no sound, which logmel needs; systems with a front_end can have given"
         ):
             silent.features("logmel")
 
 
 def test_a_network_on_the_waveform_takes_nothing_else(task):
-    with pytest.raises(ConfigError, match=r"front_end is given; .* nothing but waveform"):
+    with pytest.raises(ConfigError, match=r"front_end is logmel; .* nothing but waveform"):
+        systems.get("trigeorgis").fit(task, systems.settings("trigeorgis", {"front_end": "logmel"}))
+    with pytest.raises(SoundlessError, match="distributed features are no waveform"):
         systems.get("trigeorgis").fit(task, systems.settings("trigeorgis", {"front_end": "given"}))
 
 

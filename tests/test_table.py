@@ -11,7 +11,7 @@ import yaml
 from trees import studyforrest as tree
 
 from emotrace import metrics, systems
-from emotrace.errors import ConfigError, CorpusError, ModelError
+from emotrace.errors import ConfigError, CorpusError, ModelError, SoundlessError
 from emotrace.experiments import paper_tables, significance, table
 from emotrace.experiments.study import CONFIGS, LABELS, Study, rounded
 from emotrace.systems import materials
@@ -221,9 +221,18 @@ class TestRotation:
 
     def test_a_system_that_listens_says_why_it_cannot(self, film, toys):
         def listening(task, settings):
-            raise CorpusError("ao_run-1: has no sound, which waveform needs")
+            raise SoundlessError("ao_run-1: has no sound, which waveform needs")
 
         toys["deaf"] = system(listening, "Deaf")
         row = table.reproduce(film, ["arousal"])["arousal"]["rows"]["deaf"]
         assert row["empty"] == "ao_run-1: has no sound, which waveform needs"
         assert row["failed"] == []
+
+    def test_labels_that_are_missing_are_no_lack_of_sound(self, film, toys):
+        def starved(task, settings):
+            raise CorpusError("no frame of the training part is rated; check its labels")
+
+        toys["starved"] = system(starved, "Starved")
+        row = table.reproduce(film, ["arousal"])["arousal"]["rows"]["starved"]
+        assert row["failed"]
+        assert all("no frame of the training part is rated" in line for line in row["failed"])

@@ -25,6 +25,10 @@ class CorpusError(EmotraceError):
     """A corpus on disk is not laid out as its reader expects."""
 
 
+class SoundlessError(CorpusError):
+    """What listens has nothing to listen to: the corpus distributes no sound."""
+
+
 class ModelError(EmotraceError):
     """A saved model is missing, damaged or of another kind."""
 

@@ -21,7 +21,7 @@ from typing import Any
 import optuna
 
 from emotrace import evaluation, provenance, running, systems
-from emotrace.errors import ConfigError, CorpusError, EmotraceError
+from emotrace.errors import ConfigError, EmotraceError, SoundlessError
 from emotrace.experiments import sweep
 from emotrace.experiments.folds import PARTITIONS, Fold
 from emotrace.experiments.study import LABELS, Study
@@ -191,7 +191,7 @@ def _own_settings(search: Search, study: optuna.Study) -> str | None:
         return None
     try:
         score: float | None = _score(search, search.values, None)
-    except CorpusError as error:
+    except SoundlessError as error:
         if any(m.recording.audio is not None for m in sweep.load(search.source).values()):
             raise
         return sweep.said(error)

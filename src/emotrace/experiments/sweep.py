@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace import evaluation, running, systems
-from emotrace.errors import CorpusError, EmotraceError, ModelError
+from emotrace.errors import EmotraceError, ModelError, SoundlessError
 from emotrace.experiments.folds import Fold
 from emotrace.output import write_atomically, write_text
 from emotrace.systems import Material, Predict, Task, materials
@@ -170,10 +170,9 @@ def _run(job: Job) -> None:
     try:
         predict = systems.get(job.system).fit(Task(job.source.target, train, dev, job.seed, job.folder), settings)
         traces = {part: {m.id: _trace(predict, m) for m in each} for part, each in (("dev", dev), ("test", test))}
-    except CorpusError as error:
+    except SoundlessError as error:
         if any(m.recording.audio is not None for m in train):
             raise
-        # Nothing went wrong: a system that listens has nothing to listen to.
         _write_record(job, {"unsuited": said(error)})
         return
     seconds = time.perf_counter() - began

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emotrace import corpora, features
 from emotrace.annotation import lag
 from emotrace.corpora import Recording
-from emotrace.errors import CorpusError
+from emotrace.errors import CorpusError, SoundlessError
 from emotrace.features import cache as kept
 
 GIVEN = "given"
@@ -75,7 +75,8 @@ class Material:
             front_end: a module of :mod:`emotrace.features`, or `GIVEN`: what the corpus distributes.
 
         Raises:
-            CorpusError: the recording has no sound, or no distributed features.
+            SoundlessError: the recording has no sound.
+            CorpusError: it has no distributed features.
         """
         if front_end == GIVEN:
             if self.recording.load_features is None:
@@ -83,7 +84,7 @@ class Material:
             given = self.recording.load_features().astype(np.float32)
             return corpora.match_length(given, self.frames, f"{self.id}, distributed features")
         if self.recording.audio is None:
-            raise CorpusError(
+            raise SoundlessError(
                 f"{self.id}: has no sound, which {front_end} needs; systems with a front_end can have {GIVEN}"
             )
         (entry,) = kept.entries(self.folder, front_end, [kept.Sound(self.recording.audio)])

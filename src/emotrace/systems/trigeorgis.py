@@ -8,8 +8,9 @@ and shift. It needs sound: a corpus that distributes nothing but features has no
 from dataclasses import dataclass
 
 from emotrace import postprocessing
-from emotrace.errors import ConfigError
+from emotrace.errors import ConfigError, SoundlessError
 from emotrace.systems import Choice, Range, Task, network
+from emotrace.systems.materials import GIVEN
 
 TITLE = "Trigeorgis et al."
 SOURCE = "Trigeorgis et al. 2016"
@@ -38,8 +39,11 @@ def fit(task: Task, settings: Settings) -> network.Finished:
     """Train, then fit the post-processing; see :mod:`emotrace.systems`.
 
     Raises:
+        SoundlessError: it is given what a corpus without sound has.
         ConfigError: the front end is another one.
     """
+    if settings.front_end == GIVEN:
+        raise SoundlessError("distributed features are no waveform, and the end-to-end network hears nothing else")
     if settings.front_end != "waveform":
         raise ConfigError(f"front_end is {settings.front_end}; the end-to-end network hears nothing but waveform")
     return network.finished(network.fit("trigeorgis", task, settings), task, postprocessing.Chain)
