@@ -131,8 +131,7 @@ class Network(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Networks of one configuration side by side, faster than one after the other: their first layers, most of the
-    work, are one convolution.
+    """Networks of one configuration side by side; their first layers, most of the work, are one convolution.
 
     Args:
         members: networks that differ in their weights only.
