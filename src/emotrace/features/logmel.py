@@ -90,7 +90,8 @@ def _windows(samples: int, scale: _Geometry) -> int:
 
 def _energies(windows: Floats, padded: np.ndarray, scale: _Geometry) -> Floats:
     centred = windows - windows.mean(axis=1, keepdims=True)
-    emphasised = centred[:, 1:] - _PREEMPHASIS * centred[:, :-1]
+    emphasised = centred[:, :-1] * -_PREEMPHASIS
+    emphasised += centred[:, 1:]
     emphasised *= scale.taper[1:]
     padded[:, 1 : scale.window] = emphasised
     # The window starts at zero: what pre-emphasis makes of the first sample, which has no predecessor, does not matter.
