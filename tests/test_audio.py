@@ -64,6 +64,13 @@ def test_sample_formats_at_16_khz_pass_untouched(tmp_path, subtype, tolerance):
     np.testing.assert_allclose(audio.load(path), sine(16000), atol=tolerance)
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "aiff", "au", "caf"])
+def test_16_bits_are_the_numbers_that_libsndfile_makes_of_them(tmp_path, suffix):
+    path = tmp_path / f"every.{suffix}"
+    soundfile.write(path, np.arange(-(1 << 15), 1 << 15, dtype=np.int16), 16000, subtype="PCM_16")
+    np.testing.assert_array_equal(audio.load(path), soundfile.read(path, dtype="float32")[0])
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "aiff", "au", "caf"])
 def test_sound_formats_from_path_bytes_and_file(tmp_path, suffix):
     path = tmp_path / f"tone.{suffix}"

@@ -299,10 +299,12 @@ def _sound_file(file: BinaryIO) -> _Sequential | None:
 
 def _sound_frames(sound: _Sequential, file: BinaryIO, name: str) -> Iterator[Chunk]:
     frames = 0
+    # The same numbers, but libsndfile takes three times as long to make floats of 16 bits.
+    dtype = "int16" if sound.subtype == "PCM_16" else "float32"
     try:
-        while len(samples := sound.read(_READ_FRAMES, dtype="float32", always_2d=True)):
+        while len(samples := sound.read(_READ_FRAMES, dtype=dtype, always_2d=True)):
             frames += len(samples)
-            yield sound.samplerate, samples
+            yield sound.samplerate, _as_float(samples, name)
         damaged = _is_cut_off(file, sound, frames)
     except soundfile.SoundFileError:
         damaged = True
