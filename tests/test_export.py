@@ -68,6 +68,9 @@ def test_a_folder_keeps_to_one_configuration(runs, stitched_root):
 def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
     saved = export.export(runs, tmp_path / "mine", "mine", {"summary": "a test", "licence": "none"})
     assert saved.card["summary"] == "a test"
+    root = run.read_config(runs[0]).root
+    assert root.is_absolute()
+    assert str(root.parent) not in (tmp_path / "mine" / "model.json").read_text()
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.normal(size=16000 * 9)).astype(np.float32)
     members = predictor.predict_members(samples, 16000, saved)

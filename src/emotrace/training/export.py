@@ -174,7 +174,8 @@ def _export(
         "card": {
             **card,
             "calibration": origins,
-            "configuration": {t: c.as_dict() for t, (_, c) in configs.items()},
+            # A model goes to others, whom the folders of the machine that trained it do not concern.
+            "configuration": {t: {**c.as_dict(), "root": Path(c.root).name} for t, (_, c) in configs.items()},
             "made_with": run.made_with(),
         },
     }
