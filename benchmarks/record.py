@@ -10,11 +10,12 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def write(name: str, figures: dict[str, Any]) -> None:
-    """Write ``results/NAME.json``."""
+def write(name: str, figures: dict[str, Any], part: str | None = None) -> None:
+    """Write ``results/NAME.json``, or ``results/NAME-PART.json`` of a part that was run alone."""
     RESULTS.mkdir(exist_ok=True)
     command = shlex.join(["python", f"benchmarks/{name}.py", *sys.argv[1:]])
-    (RESULTS / f"{name}.json").write_text(json.dumps({"command": command, **_origin(), **figures}, indent=1) + "\n")
+    path = RESULTS / f"{'-'.join(filter(None, (name, part)))}.json"
+    path.write_text(json.dumps({"command": command, **_origin(), **figures}, indent=1) + "\n")
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """How fast training is, beside a plain PyTorch loop, the recurrent network, and what the machine allows.
 
-    python benchmarks/training.py [--quick]
+    python benchmarks/training.py [--quick] [--only cuda]
 
 A job of RECOLA's size: 9 recordings to train on and 9 to choose on, 7,500 frames of 160 values each (noise: speed does
 not depend on what is said), five seeds, two targets, two networks. The reference is the loop that anybody would write,
@@ -61,15 +61,16 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="fewer where time is short (5)")
     parser.add_argument("--epochs", type=int, default=2, help="of every seed (2)")
+    parser.add_argument("--only", choices=PARTS, help="one part alone, in a file of its own")
     arguments = parser.parse_args()
     job = Job(3, 800, 2, 1, 2) if arguments.quick else Job(seeds=arguments.seeds, epochs=arguments.epochs)
     figures: dict[str, Any] = {"job": dataclasses.asdict(job), "load": [round(each, 1) for each in os.getloadavg()]}
     with tempfile.TemporaryDirectory() as folder:
         data = made(Path(folder), job)
-        for name, part in PARTS.items():
-            figures[name] = part(job, data, Path(folder), figures)
+        for name in [arguments.only] if arguments.only else PARTS:
+            figures[name] = PARTS[name](job, data, Path(folder), figures)
             if not arguments.quick:
-                record.write("training", figures)
+                record.write("training", figures, arguments.only)
 
 
 def made(folder: Path, job: Job) -> Dataset:

@@ -12,7 +12,7 @@ from emotrace import models
 from emotrace.errors import ConfigError
 from emotrace.features.normalisation import Normalisation
 from emotrace.models import convolution, lru, sercu, trigeorgis
-from emotrace.training import batched
+from emotrace.training import batched, batches
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset, Example
 from emotrace.training.losses import ccc_loss
@@ -667,3 +667,13 @@ def test_networks_side_by_side_give_what_each_gives(layers):
         alone = torch.cat([member(features) for member in members])
     assert not torch.allclose(alone[0], alone[1], atol=1e-2)
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_network_makes_its_tensors_where_its_input_is(name):
+    own = {"levels": [[0.0, 1.0]] * 4, "costs": [[1.0, 1.0]] * 4} if name == "blstm_discretised" else {}
+    network = build(name, **own).to("meta").train()
+    trace = network(torch.zeros(2, 60, SIZE, device="meta"))
+    gold = torch.zeros(2, 60, device="meta")
+    batches.own_loss(network)(trace, gold, gold == 0).backward()
+    assert network.eval()(gold[..., None].expand(2, 60, SIZE)).device.type == "meta"

@@ -13,7 +13,7 @@ import pytest
 
 from emotrace import systems
 from emotrace.errors import ConfigError, ModelError
-from emotrace.experiments import study, sweep
+from emotrace.experiments import search, study, sweep
 from emotrace.experiments.study import Study
 
 SMALL = "arguments: {layers: 2, width: 4}\nepochs: 2\n"
@@ -197,3 +197,20 @@ def wait_for(true, seconds=120):
     while not true():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.05)
+
+
+class TestDevice:
+    def test_one_that_is_not_there_is_refused_before_anything_is_run(self, small):
+        absent = replace(small, device="abacus")
+        with pytest.raises(ConfigError, match="--device abacus: PyTorch cannot use it"):
+            absent.run(absent.plan("dilated", "arousal"))
+        with pytest.raises(ConfigError, match="--device abacus: PyTorch cannot use it"):
+            search.search(absent, trials=1)
+        assert not list(small.runs.glob("stitched/*"))
+
+    def test_networks_are_on_it(self, small):
+        # Nothing can be trained on the meta device, and PyTorch says so by its name.
+        elsewhere = replace(small, device="meta")
+        failed = elsewhere.run(elsewhere.plan("dilated", "arousal", seeds=1))
+        assert failed
+        assert all("meta" in error for error in failed.values())

@@ -110,6 +110,7 @@ _STUDY = [
     click.option(
         "--backend", default="processes", show_default=True, type=click.Choice(running.BACKENDS), help="Of --jobs."
     ),
+    options.device,
     click.option(
         "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Runs and features."
     ),

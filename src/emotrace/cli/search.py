@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from emotrace import running
+from emotrace.cli import options
 from emotrace.cli.failing import plain_warnings
 
 
@@ -22,6 +23,7 @@ from emotrace.cli.failing import plain_warnings
 @click.option(
     "--backend", default="processes", show_default=True, type=click.Choice(running.BACKENDS), help="Of --jobs."
 )
+@options.device
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Study and features.")
 @click.option("--configs", type=click.Path(path_type=Path), help="For the winners; the package's own by default.")
 def search(
@@ -34,6 +36,7 @@ def search(
     quick: bool,
     jobs: int,
     backend: str,
+    device: str,
     runs: Path,
     configs: Path | None,
     target: tuple[str, ...],
@@ -47,7 +50,7 @@ def search(
 
     only = tuple(name.strip() for name in systems.split(",") if name.strip())
     folder = configs or (runs / "quick-configs" if quick else study.CONFIGS)
-    given = study.Study(corpus, root, runs, runs, folder, only, jobs=jobs, backend=backend, quick=quick)
+    given = study.Study(corpus, root, runs, runs, folder, only, jobs=jobs, backend=backend, quick=quick, device=device)
     with plain_warnings():
         found, failed = searching.search(given, trials, storage, target, epochs)
     for name, winner in found.items():

@@ -13,7 +13,7 @@ from emotrace.cli.failing import plain_warnings
 @options.settings
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder of the runs.")
 @options.jobs
-@click.option("--device", default="cpu", show_default=True, help="Where to train, in PyTorch's words (cuda).")
+@options.device
 def train(config: Path, settings: tuple[str, ...], out: Path, jobs: int, device: str) -> None:
     """Train every seed of a configuration; called again, it goes on where it stood.
 

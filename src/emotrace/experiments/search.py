@@ -52,6 +52,7 @@ class Search:
         name: of the study in it.
         out: file for the winner.
         labels: what the gold standards are known by, for that file.
+        device: where networks are, in PyTorch's words.
     """
 
     source: Source
@@ -64,6 +65,7 @@ class Search:
     name: str
     out: Path
     labels: str
+    device: str = "cpu"
 
     def __str__(self) -> str:
         fold = "" if self.fold.name == PARTITIONS else f", {self.fold.name}"
@@ -113,8 +115,9 @@ def search(
         The winners and what went wrong, by "system, target", and fold where folds rotate.
 
     Raises:
-        ConfigError: the database cannot be reached.
+        ConfigError: the database cannot be reached, or there is no such device.
     """
+    study.check_device()
     study.folder.mkdir(parents=True, exist_ok=True)
     url = storage or f"sqlite:///{study.folder / 'search.db'}"
     _reach(url)
@@ -175,7 +178,8 @@ def _planned(study: Study, name: str, target: str, fold: Fold, budget: tuple[int
     title = f"{study.label}-{name}-{target}-{told}"
     out = study.tuned_file(name, target, fold)
     labels = study.labels_of_all(target)
-    return Search(study.source(target), name, values, replace(fold, test=()), trials, epochs, url, title, out, labels)
+    source, learned = study.source(target), replace(fold, test=())
+    return Search(source, name, values, learned, trials, epochs, url, title, out, labels, study.device)
 
 
 def _over(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -241,7 +245,7 @@ def _score(search: Search, values: Mapping[str, Any], trial: optuna.Trial | None
                 raise optuna.TrialPruned
 
     with TemporaryDirectory(prefix="emotrace-search-") as folder:
-        task = Task(search.source.target, train, dev, 0, Path(folder), report)
+        task = Task(search.source.target, train, dev, 0, Path(folder), report, search.device)
         predict = systems.get(search.system).fit(task, systems.settings(search.system, values))
         scores = evaluation.scores([m.gold for m in dev], [predict(m) for m in dev])
     score = scores["ccc_population_concatenated"]

@@ -17,6 +17,7 @@ from emotrace.experiments.sweep import Job, Source
 from emotrace.features import cache as kept
 from emotrace.output import write_text
 from emotrace.systems import Material, materials
+from emotrace.training import loop
 from emotrace.training.run import made_with
 
 TARGETS = ("arousal", "valence")
@@ -49,6 +50,7 @@ class Study:
             a result.
         show: the progress.
         add: leave what a result file says of other systems where it is.
+        device: where networks are, in PyTorch's words.
     """
 
     corpus: str
@@ -63,6 +65,7 @@ class Study:
     quick: bool = False
     show: bool = True
     add: bool = False
+    device: str = "cpu"
 
     @property
     def label(self) -> str:
@@ -178,7 +181,8 @@ class Study:
         count = min(wanted, QUICK_SEEDS if self.quick else wanted) if systems.get(system).SEEDED else 1
         source, known, jobs = self.source(target), self.known(target), []
         for fold in self.design(target).folds:
-            make = sweep.plan(source, known, system, self.settings(system, target, fold, values, tuned), self.folder)
+            laid = self.settings(system, target, fold, values, tuned)
+            make = sweep.plan(source, known, system, laid, self.folder, self.device)
             jobs += [make(fold, seed) for seed in range(count)]
         return jobs
 
@@ -192,10 +196,23 @@ class Study:
 
         Returns:
             What went wrong so far.
+
+        Raises:
+            ConfigError: there is no such device.
         """
+        self.check_device()
         untried = [job for job in jobs if job.folder not in self.failed]
         self.failed.update(sweep.sweep(untried, self.jobs, self.backend, self.show))
         return self.failed
+
+    def check_device(self) -> None:
+        """Refuse a device that this machine has not; a cluster's own may have it.
+
+        Raises:
+            ConfigError: there is no such device.
+        """
+        if self.backend == "processes":
+            loop.check_device(self.device)
 
     def labels(self, target: str) -> str:
         """What the division of the corpus and all gold standards in it are known by."""

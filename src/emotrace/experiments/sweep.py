@@ -29,6 +29,7 @@ from emotrace.errors import EmotraceError, ModelError, SoundlessError
 from emotrace.experiments.folds import Fold
 from emotrace.output import write_atomically, write_text
 from emotrace.systems import Material, Predict, Task, materials
+from emotrace.training import loop
 from emotrace.training.loop import UNREADABLE
 from emotrace.training.run import made_with, read_record
 
@@ -59,6 +60,7 @@ class Job:
         settings: plain values laid over the system's defaults; keys with dots reach inside.
         fold: what is learned from, chosen on and predicted.
         folder: where it leaves its record.
+        device: where networks are, in PyTorch's words; it changes numbers by rounding and is no part of a run's name.
     """
 
     source: Source
@@ -67,6 +69,7 @@ class Job:
     settings: Mapping[str, Any]
     fold: Fold
     folder: Path
+    device: str = "cpu"
 
     def __str__(self) -> str:
         return f"{self.system}, {self.source.target}, {self.fold.name}, seed {self.seed}"
@@ -91,7 +94,12 @@ class Job:
 
 
 def plan(
-    source: Source, known: Mapping[str, Material], system: str, values: Mapping[str, Any], runs: Path
+    source: Source,
+    known: Mapping[str, Material],
+    system: str,
+    values: Mapping[str, Any],
+    runs: Path,
+    device: str = "cpu",
 ) -> Callable[[Fold, int], Job]:
     """What makes the jobs of one system under one setting.
 
@@ -101,6 +109,7 @@ def plan(
         system: its name.
         values: laid over the system's defaults.
         runs: folder of all runs.
+        device: where networks are.
 
     Raises:
         ConfigError: an unknown system, or a setting that it does not know.
@@ -110,7 +119,7 @@ def plan(
     def job(fold: Fold, seed: int) -> Job:
         told = [source.corpus, source.target, system, complete, plain(asdict(fold)), digest_of_golds(fold, known)]
         folder = runs / f"{system}-{source.target}" / digest(told) / f"{fold.name}-seed-{seed}"
-        return Job(source, system, seed, values, fold, folder.absolute())
+        return Job(source, system, seed, values, fold, folder.absolute(), device)
 
     return job
 
@@ -168,7 +177,8 @@ def _run(job: Job) -> None:
     settings = systems.settings(job.system, job.settings)
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
-        predict = systems.get(job.system).fit(Task(job.source.target, train, dev, job.seed, job.folder), settings)
+        task = Task(job.source.target, train, dev, job.seed, job.folder, device=job.device)
+        predict = systems.get(job.system).fit(task, settings)
         traces = {part: {m.id: _trace(predict, m) for m in each} for part, each in (("dev", dev), ("test", test))}
     except SoundlessError as error:
         if any(m.recording.audio is not None for m in train):
@@ -198,6 +208,7 @@ def _write_record(job: Job, told: Mapping[str, Any]) -> None:
         "fold": job.fold.name,
         "seed": job.seed,
         **told,
+        "device": loop.device_name(job.device),
         "made_with": made_with(),
     }
     write_text(job.folder / "record.json", json.dumps(record, indent=1))

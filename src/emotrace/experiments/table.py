@@ -41,6 +41,7 @@ class Runs:
         unsuited: why the system cannot work on this corpus at all.
         seconds: of each complete seed, all folds together.
         commits: of the code that made the runs.
+        devices: that networks were on.
     """
 
     traces: dict[str, list[Traces]] = field(default_factory=lambda: {part: [] for part in PARTS})
@@ -48,6 +49,7 @@ class Runs:
     unsuited: str | None = None
     seconds: list[float] = field(default_factory=list)
     commits: set[str] = field(default_factory=set)
+    devices: set[str] = field(default_factory=set)
 
     @property
     def reason(self) -> str | None:
@@ -95,6 +97,7 @@ def gathered(jobs: Sequence[Job], failed: Mapping[Path, str]) -> Runs:
         for part in PARTS:
             runs.traces[part].append({name: trace for job in own for name, trace in job.traces(part).items()})
         runs.commits |= {str(record["made_with"]["commit"]) for record in records if record}
+        runs.devices |= {str(record.get("device", "cpu")) for record in records if record}
         runs.seconds.append(sum(record["seconds"] for record in records if record))
     return runs
 
@@ -143,6 +146,7 @@ def _row(study: Study, target: str, name: str, runs: Runs, design: Design) -> di
         row["groups"] = {group: _group(runs, ids, known) for group, ids in design.groups.items()}
         row["seconds"] = float(np.mean(runs.seconds))
         row["commits"] = sorted(runs.commits)
+        row["devices"] = sorted(runs.devices)
     return row
 
 

@@ -48,6 +48,7 @@ class Task:
         folder: for checkpoints; the run's own, made if absent.
         report: told of every epoch, counted from 0, and the development CCC after it, by systems that have such; what
             it raises ends the fit.
+        device: where a system that is one network has it, in PyTorch's words.
     """
 
     target: str
@@ -56,6 +57,7 @@ class Task:
     seed: int
     folder: Path
     report: Callable[[int, float], None] = _unheard
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

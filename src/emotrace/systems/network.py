@@ -60,10 +60,11 @@ class Fitted:
     weights: loop.Tensors
     rule: Normalisation
     view: View | None = None
+    device: str = "cpu"
 
     def __call__(self, material: Material) -> NDArray[np.float64]:
         """The (frames,) trace, made later by the lag that training took out, as AVEC 2016 does it."""
-        network = loop.build(self.config)
+        network = loop.build(self.config).to(self.device)
         network.load_state_dict(self.weights)
         example = _example(material, self.config, self.view, np.zeros(material.frames))
         return lag.shift_forward(loop.predict(network, example.normalised(self.rule)), _lag_frames(self.config))
@@ -95,8 +96,8 @@ def fit(network: str, task: Any, settings: Settings, view: View | None = None) -
     """
     config = _config(network, task, settings, view)
     data = _dataset(task, config, view)
-    run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz", partial(_report, task))
-    return Fitted(config, run.best, data.rule, view)
+    run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz", partial(_report, task), device=task.device)
+    return Fitted(config, run.best, data.rule, view, task.device)
 
 
 def finished(predict: Fitted, task: Any, rule: type[postprocessing.Chain] | type[postprocessing.Gaussian]) -> Finished:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from emotrace import metrics, models
-from emotrace.errors import ModelError
+from emotrace.errors import ConfigError, ModelError
 from emotrace.output import write_atomically
 from emotrace.training import batches, parallel
 from emotrace.training.batches import Drawn, Inputs
@@ -98,6 +98,24 @@ def fit(
     return run
 
 
+def check_device(device: str) -> None:
+    """Refuse one that PyTorch cannot use.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {device}: PyTorch cannot use it ({reason})") from None
+
+
+def device_name(device: str) -> str:
+    """What a record calls a device: a graphics processor by its maker's name."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
 def start(config: Config, seed: int, checkpoint: Path, device: str = "cpu") -> Run:
     """A run as its checkpoint left it, or one that begins.
 
@@ -157,7 +175,8 @@ def score(config: Config, weights: Tensors, data: Dataset, inputs: Inputs | None
 
 def predict(network: nn.Module, features: np.ndarray) -> np.ndarray:
     """The trace (frames,) of one recording's normalised (frames, size) features."""
-    return _trace(network.eval(), torch.from_numpy(features)[None])
+    device = next(network.parameters()).device
+    return _trace(network.eval(), torch.from_numpy(features)[None].to(device))
 
 
 def _trace(network: nn.Module, features: torch.Tensor) -> np.ndarray:

@@ -67,11 +67,7 @@ def _check(config: Config, out: Path, device: str) -> None:
         raise ConfigError(f"{out}: holds runs of another configuration; name a new folder")
     if config.together and parallel.world() > 1:
         raise ConfigError("together=true trains in one process; start it without torchrun, or set together=false")
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"--device {device}: PyTorch cannot use it ({reason})") from None
+    loop.check_device(device)
 
 
 def _train(job: Job, todo: list[int], jobs: int, show: bool) -> None:
