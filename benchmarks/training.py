@@ -469,7 +469,7 @@ def on_cuda(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> d
     if not torch.cuda.is_available():
         print("CUDA: no such device; not run")
         return "no such device; not run"
-    found = {}
+    found: dict[str, Any] = {"processor": torch.cuda.get_device_name()}
     for name, config in configs(job).items():
         paths = functools.partial(
             lambda name, what: {s: folder / f"{name} {what} {s}.npz" for s in range(job.seeds)}, name
