@@ -20,6 +20,9 @@ from emotrace.training.losses import ccc_loss
 _KEPT_BYTES = 256 << 20
 """Of normalised features that a process holds from epoch to epoch; a corpus beyond it is normalised anew each time."""
 
+_KEPT_ON_GPU_BYTES = 2 << 30
+"""The same in a graphics processor's memory, to which what is not held has to be copied besides."""
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -45,11 +48,13 @@ class Inputs:
     Args:
         rule: the normalisation.
         device: where the tensors are, in PyTorch's words.
-        room: bytes of features to keep.
+        room: bytes of features to keep; by default what suits the device.
     """
 
-    def __init__(self, rule: Normalisation, device: str = "cpu", room: int = _KEPT_BYTES) -> None:
-        self.rule, self.device, self.room = rule, device, room
+    def __init__(self, rule: Normalisation, device: str = "cpu", room: int | None = None) -> None:
+        self.rule, self.device = rule, device
+        usual = _KEPT_ON_GPU_BYTES if device.startswith("cuda") else _KEPT_BYTES
+        self.room = usual if room is None else room
         # By identity; the example stands beside its tensor so that no other can take its place in memory.
         self._kept: dict[int, tuple[Example, torch.Tensor]] = {}
 

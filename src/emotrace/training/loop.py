@@ -23,11 +23,14 @@ from emotrace.output import write_atomically
 from emotrace.training import batches, parallel
 from emotrace.training.batches import Drawn, Inputs
 from emotrace.training.config import Config
-from emotrace.training.dataset import Dataset
+from emotrace.training.dataset import Dataset, Example
 from emotrace.training.losses import l2_penalty
 
 Tensors = dict[str, torch.Tensor]
 Report = Callable[[dict[str, Any]], None]
+
+_FRAMES_AT_ONCE = 100_000
+"""Of several recordings that a graphics processor predicts together: an hour."""
 
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 """What reading a damaged file of arrays can end with."""
@@ -168,7 +171,7 @@ def score(config: Config, weights: Tensors, data: Dataset, inputs: Inputs | None
     network = build(config)
     network.load_state_dict(weights)
     network.to(inputs.device).eval()
-    predictions = parallel.spread(len(data.dev), lambda index: _trace(network, inputs.features(data.dev[index])))
+    predictions = _traces(network, data.dev, inputs)
     golds, rated = [example.gold for example in data.dev], [example.rated for example in data.dev]
     return metrics.concatenated(metrics.ccc_population, golds, predictions, rated)
 
@@ -177,6 +180,22 @@ def predict(network: nn.Module, features: np.ndarray) -> np.ndarray:
     """The trace (frames,) of one recording's normalised (frames, size) features."""
     device = next(network.parameters()).device
     return _trace(network.eval(), torch.from_numpy(features)[None].to(device))
+
+
+def _traces(network: nn.Module, examples: Sequence[Example], inputs: Inputs) -> Sequence[np.ndarray]:
+    """Of recordings; on a graphics processor those of one length at once, whose steps take no longer than one's."""
+    if inputs.device == "cpu" or parallel.world() > 1:
+        return parallel.spread(len(examples), lambda index: _trace(network, inputs.features(examples[index])))
+    traces: dict[int, np.ndarray] = {}
+    lengths = [len(example.gold) for example in examples]
+    for length in sorted(set(lengths)):
+        alike = [index for index, each in enumerate(lengths) if each == length]
+        at_once = max(1, _FRAMES_AT_ONCE // length)
+        for part in (alike[first : first + at_once] for first in range(0, len(alike), at_once)):
+            features = torch.cat([inputs.features(examples[index]) for index in part])
+            with torch.no_grad():
+                traces.update(zip(part, network(features).cpu().numpy(), strict=True))
+    return [traces[index] for index in range(len(examples))]
 
 
 def _trace(network: nn.Module, features: torch.Tensor) -> np.ndarray:
