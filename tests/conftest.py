@@ -66,7 +66,7 @@ def live_model(tmp_path_factory):
     folder.mkdir()
     torch.manual_seed(0)
     networks = [dilated.Network(layers=4, width=4, look_ahead_frames=10).eval() for _ in range(2)]
-    export.write_graph(export.Ensemble(networks).eval(), folder / "trace.onnx", 1, 160)
+    export.write_graph(networks, folder / "trace.onnx", 160, dilated)
     export.write_live_graph(dilated.Live(networks), folder / "live.onnx", 2, 160)
     target = {"graph": "trace.onnx", "live": "live.onnx", "members": 2, "gain": 0.3, "offset": 0.0}
     note = {

@@ -2,6 +2,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from emotrace.errors import ConfigError, CorpusError, ModelError
 from emotrace.features import voice
 from emotrace.features.normalisation import Running
 from emotrace.inference import model, predictor, streaming
+from emotrace.models import dilated
 from emotrace.training import export, loop, run
 from emotrace.training.config import Config, Normalising
 
@@ -84,6 +86,17 @@ def test_a_model_gives_what_pytorch_gives(runs, tmp_path):
         for seed, network in enumerate(export.load_networks(folder, run.read_config(folder))):
             wanted = target.gain * loop.predict(network, normalised) + target.offset
             assert np.abs(members[seed, :, column] - wanted).max() < 1e-4 * max(1, abs(target.gain))
+
+
+def test_a_graph_that_is_not_its_members_is_refused(tmp_path):
+    class Ensemble(export.Ensemble):
+        def forward(self, features):
+            return super().forward(features) + 0.001
+
+    torch.manual_seed(0)
+    networks = [dilated.Network(layers=2, width=4, size=8).eval() for _ in range(2)]
+    with pytest.raises(ModelError, match=r"trace\.onnx: onnxruntime's output is 1\.0e-03 from PyTorch's"):
+        export.write_graph(networks, tmp_path / "trace.onnx", 8, SimpleNamespace(Ensemble=Ensemble))
 
 
 def test_a_model_that_hears_the_voice_gives_what_pytorch_gives_and_streams(stitched_root, tmp_path):

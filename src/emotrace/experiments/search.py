@@ -27,7 +27,7 @@ from emotrace.experiments.folds import PARTITIONS, Fold
 from emotrace.experiments.study import LABELS, Study
 from emotrace.experiments.sweep import Source, plain
 from emotrace.output import write_text
-from emotrace.systems import Choice, Range, Task
+from emotrace.systems import Choice, Range, Task, materials
 
 TRIALS = 20
 STARTUP = 5
@@ -196,7 +196,7 @@ def _own_settings(search: Search, study: optuna.Study) -> str | None:
     try:
         score: float | None = _score(search, search.values, None)
     except SoundlessError as error:
-        if any(m.recording.audio is not None for m in sweep.load(search.source).values()):
+        if not materials.silent(sweep.load(search.source).values()):
             raise
         return sweep.said(error)
     except EmotraceError:

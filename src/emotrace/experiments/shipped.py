@@ -67,7 +67,8 @@ def reproduce(folders: Folders, jobs: int, say: Callable[[str], None]) -> None:
             write_text(path, json.dumps(result, indent=1) + "\n")
         say(f"{network}: training on all speakers")
         configs = [settings(network, target, corpus) for target in TARGETS]
-        result |= ship(network, split, runs, configs, folders, result, jobs)
+        refitted = ship(network, split, runs, configs, folders, result, jobs)
+        result["emodb_shipped"] = measure_shipped(refitted, folders.data)
         write_text(path, json.dumps(result, indent=1) + "\n")
         write_text(folders.weights / network / "CARD.md", model_card(network, result))
 
@@ -121,13 +122,6 @@ def _train(network: str, target: str, corpus: Path, folders: Folders, jobs: int)
     return out
 
 
-Members = Callable[[np.ndarray, model.Model], np.ndarray]
-
-
-def _offline(samples: np.ndarray, chosen: model.Model) -> np.ndarray:
-    return predictor.predict_members(samples, audio.RATE_HZ, chosen)
-
-
 def ship(
     name: str,
     split: model.Model,
@@ -136,13 +130,8 @@ def ship(
     folders: Folders,
     scores: Mapping[str, Any],
     jobs: int,
-    members: Members = _offline,
-) -> dict[str, Any]:
-    """Train again on all speakers, as long as was best on average, and export with the calibration of ``split``.
-
-    Returns:
-        What :func:`measure_shipped` gives, for the result file and the card.
-    """
+) -> model.Model:
+    """Train again on all speakers, as long as was best on average, and export with the calibration of ``split``."""
     refits = []
     for config, chosen in zip(configs, runs, strict=True):
         best = [json.loads(path.read_text())["best_epoch"] + 1 for path in chosen.glob("seed-*/record.json")]
@@ -152,8 +141,14 @@ def ship(
     calibration = {target.name: (target.gain, target.offset) for target in split.targets}
     command = scores["command"]
     note = {"summary": SUMMARY, "licence": LICENCE, "command": command, "scores": scores}
-    refitted = export.export(refits, folders.weights / name, name, note, calibration, jobs, force=True)
-    return {"emodb_shipped": measure_shipped(refitted, folders.data, members)}
+    return export.export(refits, folders.weights / name, name, note, calibration, jobs, force=True)
+
+
+Members = Callable[[np.ndarray, model.Model], np.ndarray]
+
+
+def _offline(samples: np.ndarray, chosen: model.Model) -> np.ndarray:
+    return predictor.predict_members(samples, audio.RATE_HZ, chosen)
 
 
 def measure(

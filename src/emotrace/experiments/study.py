@@ -120,8 +120,8 @@ class Study:
     ) -> dict[str, Any]:
         """What is laid over a system's defaults: given features where there is no sound, tuned settings, `values`."""
         known = {field.name for field in fields(systems.get(system).Settings)}
-        silent = all(m.recording.audio is None for m in self.known(target).values())
-        laid: dict[str, Any] = {"front_end": materials.GIVEN} if silent and "front_end" in known else {}
+        given = "front_end" in known and materials.silent(self.known(target).values())
+        laid: dict[str, Any] = {"front_end": materials.GIVEN} if given else {}
         laid |= (self.tuned(system, target, fold) if tuned else {}) | dict(values or {})
         if self.quick:
             laid |= getattr(systems.get(system), "QUICK", {})

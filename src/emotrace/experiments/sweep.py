@@ -181,7 +181,7 @@ def _run(job: Job) -> None:
         predict = systems.get(job.system).fit(task, settings)
         traces = {part: {m.id: _trace(predict, m) for m in each} for part, each in (("dev", dev), ("test", test))}
     except SoundlessError as error:
-        if any(m.recording.audio is not None for m in train):
+        if not materials.silent(train):
             raise
         _write_record(job, {"unsuited": said(error)})
         return

@@ -35,8 +35,7 @@ def reproduce(study: Study) -> dict[str, Any]:
     target = study.targets[0]
     known, fold = study.known(target), study.design(target).folds[0]
     train, dev = fold.part("train", known), fold.part("dev", known)
-    silent = all(m.recording.audio is None for m in train)
-    settings = network.Settings(front_end=materials.GIVEN if silent else "logmel")
+    settings = network.Settings(front_end=materials.GIVEN if materials.silent(train) else "logmel")
     task = Task(target, train, dev, 0, Path())
     size = materials.size(train, settings.front_end)
     aim = parameters(Config(network=REFERENCE, arguments={"size": size}))

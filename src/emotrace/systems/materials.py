@@ -1,6 +1,6 @@
 """Recordings as systems see them: features by the name of a front end, and the gold standard of one target."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -116,6 +116,11 @@ def compute(materials: Sequence[Material], front_end: str, jobs: int) -> None:
     sounds = [kept.Sound(m.recording.audio) for m in materials if m.recording.audio is not None]
     if front_end != GIVEN and sounds:
         kept.entries(materials[0].folder, front_end, sounds, jobs)
+
+
+def silent(materials: Iterable[Material]) -> bool:
+    """Whether none of them has sound."""
+    return all(material.recording.audio is None for material in materials)
 
 
 def size(materials: Sequence[Material], front_end: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,7 @@ def _export(
         gain, offset = calibration.get(target) or calibrate(there, networks, data)
         origins[target] = _origin(config, target in calibration)
         graph = folder / f"{target}.onnx"
-        write_graph(_ensemble(config.network, networks), graph, networks[0].grid_frames, config.arguments["size"])
+        write_graph(networks, graph, config.arguments["size"], models.get(config.network))
         targets[target] = {"graph": graph.name, "members": len(networks), "gain": gain, "offset": offset}
         if ages := _ages(networks[0]):
             live = folder / f"{target}-live.onnx"
@@ -199,11 +200,6 @@ def _ages(network: Any) -> list[list[int]]:
     """See :mod:`emotrace.models`; empty for a network that cannot go on by a frame."""
     ages: list[list[int]] = network.ages() if hasattr(network, "ages") else []
     return ages
-
-
-def _ensemble(network: str, networks: Sequence[nn.Module]) -> nn.Module:
-    chosen: nn.Module = getattr(models.get(network), "Ensemble", Ensemble)(networks)
-    return chosen.eval()
 
 
 def _measures(example: Example, data: Dataset) -> list[dict[str, float]]:
@@ -259,17 +255,25 @@ def _quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def write_graph(ensemble: nn.Module, path: Path, grid_frames: int, size: int) -> None:
+def write_graph(networks: Sequence[Any], path: Path, size: int, kind: ModuleType) -> None:
     """Write an ONNX graph ``features (1, frames, size) -> trace (members, frames)`` and compare it with PyTorch.
+
+    Args:
+        networks: the members.
+        path: of the graph.
+        size: values a frame.
+        kind: module of :mod:`emotrace.models` that the networks are of; its ``Ensemble`` is written where it has one.
 
     Raises:
         ModelError: a random input of another length than the one traced differs by more than 1e-4.
     """
     steps = torch.export.Dim("steps", min=2, max=1_000_000)
+    grid_frames = networks[0].grid_frames
     frames = steps * grid_frames if grid_frames > 1 else steps
     example = (torch.zeros(1, 8 * grid_frames, size),)
-    _write_onnx(ensemble, example, path, ["features"], ["trace"], ({1: frames},))
-    _compare(ensemble, (_noise(1, 21 * grid_frames, size),), path, ["features"])
+    written: nn.Module = getattr(kind, "Ensemble", Ensemble)(networks)
+    _write_onnx(written.eval(), example, path, ["features"], ["trace"], ({1: frames},))
+    _compare(Ensemble(networks).eval(), (_noise(1, 21 * grid_frames, size),), path, ["features"])
 
 
 def write_live_graph(live: Any, path: Path, taps: int, size: int) -> None:
