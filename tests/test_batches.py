@@ -115,3 +115,21 @@ class TestInputs:
         monkeypatch.setattr(Inputs.__init__, "__defaults__", ("cpu", 0))
         assert same_weights(run(TINY, 0, data, tmp_path / "b").best, whole.best)
         assert len(calls) == 4 * TINY.epochs
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_a_graphics_processor_scores_at_once_is_scored_as_alone(name, monkeypatch):
+    monkeypatch.setattr(loop, "_FRAMES_AT_ONCE", 200)
+    network = network_of(name).float().eval()
+    examples = [example(seed, frames) for seed, frames in enumerate((100, 150, 100, 250, 100, 150))]
+    # PyTorch's name for the one processor there is everywhere, which is not the name by which it is recognised.
+    together = loop._traces(network, examples, Inputs(Normalisation(), "cpu:0"))
+    alone = loop._traces(network, examples, Inputs(Normalisation()))
+    for ours, theirs in zip(together, alone, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_more_is_kept_in_a_graphics_processors_memory():
+    kept = Inputs(Normalisation())
+    assert kept.room < Inputs(Normalisation(), "cuda").room
+    assert Inputs(Normalisation(), "cuda", room=7).room == 7

@@ -105,8 +105,14 @@ def _said(result: Result) -> list[str]:
         for row in result["rows"].values()
         if not row["empty"] and row["groups"]
     ]
+    elsewhere = [
+        f"{row['title']}: networks on {', '.join(row['devices'])}"
+        for row in result["rows"].values()
+        if set(row.get("devices", ())) - {"cpu"}
+    ]
     return [
         *groups,
+        *elsewhere,
         f"{result['design']} Bold: the averaged traces of all runs; in brackets mean ± SD of single runs.",
         f"Difference from down/up: {result['significance']}. The test part was scored {times}.",
         _made(result),

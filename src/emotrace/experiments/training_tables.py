@@ -1,4 +1,4 @@
-"""The tables on the speed of training, from ``benchmarks/results/training.json``."""
+"""The tables on the speed of training, from ``benchmarks/results/training.json`` and ``training-cuda.json``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -55,7 +55,25 @@ def training_others(results: Results) -> list[str]:
     return lines
 
 
+def training_cuda(results: Results) -> list[str]:
+    """Seeds one after the other and at once on a graphics processor."""
+    result = results["training-cuda"]
+    job, networks = result["job"], dict(result["cuda"])
+    lines = [
+        f"| {networks.pop('processor')}, an epoch of {job['seeds']} seeds, seconds | plain loop | all seeds at once "
+        "| ratio | 100 epochs, seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in networks.items():
+        lines.append(
+            f"| {name} | {each['plain_s']:.2f} | {each['together_s']:.2f} | {each['ratio']:.2f} "
+            f"| {each['table_of_100_epochs_s']:.0f} |"
+        )
+    return lines
+
+
 TABLES: dict[str, Callable[[Results], list[str]]] = {
     "training_speed": training_speed,
     "training_others": training_others,
+    "training_cuda": training_cuda,
 }
