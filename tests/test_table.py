@@ -223,7 +223,15 @@ class TestRotation:
     def film(self, tmp_path, monkeypatch):
         monkeypatch.setattr(tree, "RUNS", {"1": 0.0, "2": 8.0, "3": 16.0})
         tree.make(tmp_path / "film")
-        return Study("studyforrest", tmp_path / "film", tmp_path / "runs", tmp_path / "results", seeds=1, show=False)
+        return Study(
+            "studyforrest",
+            tmp_path / "film",
+            tmp_path / "runs",
+            tmp_path / "results",
+            tmp_path / "configs",
+            seeds=1,
+            show=False,
+        )
 
     def test_every_recording_is_tested_by_a_fold_that_never_met_it(self, film, toys):
         made = table.reproduce(film, ["arousal"])["arousal"]
