@@ -61,8 +61,10 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="fewer where time is short (5)")
     parser.add_argument("--epochs", type=int, default=2, help="of every seed (2)")
-    parser.add_argument("--only", choices=PARTS, help="one part alone, in a file of its own")
+    parser.add_argument("--only", choices=["cuda"], help="that part alone, in a file of its own")
     arguments = parser.parse_args()
+    if arguments.only and not torch.cuda.is_available():
+        parser.exit(1, "CUDA: no such device; nothing is written\n")
     job = Job(3, 800, 2, 1, 2) if arguments.quick else Job(seeds=arguments.seeds, epochs=arguments.epochs)
     figures: dict[str, Any] = {"job": dataclasses.asdict(job), "load": [round(each, 1) for each in os.getloadavg()]}
     with tempfile.TemporaryDirectory() as folder:

@@ -129,7 +129,9 @@ def test_what_a_graphics_processor_scores_at_once_is_scored_as_alone(name, monke
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_more_is_kept_in_a_graphics_processors_memory():
-    kept = Inputs(Normalisation())
-    assert kept.room < Inputs(Normalisation(), "cuda").room
+def test_a_graphics_processor_keeps_what_there_is_room_for(monkeypatch):
+    free = {"cuda": 80 << 30, "cuda:1": 8 << 30}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[device], 80 << 30))
+    assert Inputs(Normalisation(), "cuda").room == 2 << 30
+    assert Inputs(Normalisation(), "cuda:1").room == 1 << 30
     assert Inputs(Normalisation(), "cuda", room=7).room == 7

@@ -17,6 +17,13 @@ __all__ = ["recordings", "task", "toy"]
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics processor that PyTorch can use")
 
 
+CLASSICAL = {"avec2016", "brady", "le_provost", "povolny", "ridge"}
+
+
+def _fitted(predict):
+    return getattr(predict, "predict", predict)
+
+
 @pytest.fixture(autouse=True)
 def exact(monkeypatch):
     """Convolutions in all bits of a float32, as on a processor."""
@@ -28,7 +35,10 @@ def test_every_system_fits_and_predicts(name, task, recordings, tmp_path):
     if name in {"avec2016", "povolny"}:
         pytest.importorskip("opensmile", reason="needs emotrace[baselines]")
     fit, shown = systems.get(name).fit, recordings[-1]
-    trace = fit(replace(task, device="cuda"), quick(name))(shown)
+    predict = fit(replace(task, device="cuda"), quick(name))
+    trace = predict(shown)
+    assert getattr(predict, "device", "cuda") == "cuda"
+    assert name in CLASSICAL or next(iter(_fitted(predict).weights.values())).is_cuda
     assert trace.shape == (shown.frames,)
     assert np.isfinite(trace).all()
     if name in SETTINGS:

@@ -13,8 +13,9 @@ import pytest
 
 from emotrace import systems
 from emotrace.errors import ConfigError, ModelError
-from emotrace.experiments import search, study, sweep
+from emotrace.experiments import paper, search, study, sweep
 from emotrace.experiments.study import Study
+from emotrace.training import loop
 
 SMALL = "arguments: {layers: 2, width: 4}\nepochs: 2\n"
 SYSTEMS = ("dilated", "downup")
@@ -176,6 +177,7 @@ class TestSweep:
         script = f"""
 from pathlib import Path
 from emotrace.experiments.study import Study
+from emotrace.training import loop
 if __name__ == "__main__":
     s = Study("recola", Path({str(small.root)!r}), Path({str(other.runs)!r}), Path("results"),
               Path({str(small.configs)!r}), {SYSTEMS!r}, seeds=2, jobs=2, show=False)
@@ -200,17 +202,46 @@ def wait_for(true, seconds=120):
 
 
 class TestDevice:
-    def test_one_that_is_not_there_is_refused_before_anything_is_run(self, small):
-        absent = replace(small, device="abacus")
-        with pytest.raises(ConfigError, match="--device abacus: PyTorch cannot use it"):
-            absent.run(absent.plan("dilated", "arousal"))
-        with pytest.raises(ConfigError, match="--device abacus: PyTorch cannot use it"):
-            search.search(absent, trials=1)
-        assert not list(small.runs.glob("stitched/*"))
+    def test_one_that_is_not_there_is_refused_before_anything_is_done(self, small, tmp_path):
+        absent = replace(small, device="abacus", runs=tmp_path / "absent")
+        for ask in (
+            lambda: paper.reproduce(absent, "table1"),
+            lambda: paper.reproduce_all(absent),
+            lambda: search.search(absent, trials=1),
+        ):
+            with pytest.raises(ConfigError, match="--device abacus: PyTorch cannot use it"):
+                ask()
+        assert not absent.runs.exists()
+
+    def test_a_cluster_has_none(self, small):
+        with pytest.raises(ConfigError, match="--device cuda: a cluster's runs are on processors"):
+            paper.reproduce(replace(small, device="cuda", backend="ray"), "table1")
 
     def test_networks_are_on_it(self, small):
         # Nothing can be trained on the meta device, and PyTorch says so by its name.
         elsewhere = replace(small, device="meta")
         failed = elsewhere.run(elsewhere.plan("dilated", "arousal", seeds=1))
+        _, unsearched = search.search(replace(elsewhere, only=("dilated",)), trials=1, targets=["arousal"])
         assert failed
-        assert all("meta" in error for error in failed.values())
+        assert unsearched
+        assert all("meta" in error for error in (*failed.values(), *unsearched.values()))
+
+    def test_a_classical_system_is_recorded_where_it_was(self, small):
+        jobs = replace(small, device="meta").plan("ridge", "arousal")
+        assert not replace(small, device="meta").run(jobs)
+        assert {job.record["device"] for job in jobs} == {"cpu"}
+
+    def test_one_that_runs_out_of_memory_is_no_bad_draw(self, small, monkeypatch):
+        def full(*_):
+            raise loop.DEVICE_FAILED[0]("CUDA out of memory")
+
+        one = replace(small, only=("dilated",))
+        search.search(one, trials=1, targets=["arousal"])
+        monkeypatch.setattr(search, "_score", full)
+        _, failed = search.search(one, trials=2, targets=["arousal"])
+        assert list(failed.values()) == ["OutOfMemoryError: CUDA out of memory"]
+        monkeypatch.undo()
+        found, failed = search.search(one, trials=2, targets=["arousal"])
+        assert not failed
+        assert [winner.trials for winner in found.values()] == [2]
+        assert [winner.failed for winner in found.values()] == [0]

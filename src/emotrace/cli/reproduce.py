@@ -110,7 +110,6 @@ _STUDY = [
     click.option(
         "--backend", default="processes", show_default=True, type=click.Choice(running.BACKENDS), help="Of --jobs."
     ),
-    options.device,
     click.option(
         "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Runs and features."
     ),
@@ -125,6 +124,7 @@ _STUDY = [
 
 @reproduce.command()
 @_of_the_paper
+@options.device
 @_ADD
 def table1(study: "Study") -> None:
     """Arousal: RMSE and CCC of every system."""
@@ -133,6 +133,7 @@ def table1(study: "Study") -> None:
 
 @reproduce.command()
 @_of_the_paper
+@options.device
 @_ADD
 def table2(study: "Study") -> None:
     """Valence: RMSE and CCC of every system."""
@@ -141,6 +142,7 @@ def table2(study: "Study") -> None:
 
 @reproduce.command()
 @_of_the_paper
+@options.device
 def figure1(study: "Study") -> None:
     """CCC by the receptive field of one filter, 2 to 2048 frames, ten runs each."""
     _make(study, "figure1")
@@ -156,6 +158,7 @@ def figure4(study: "Study", green: Path | None) -> None:
 
 @reproduce.command()
 @_of_the_paper
+@options.device
 @_ADD
 def figure5(study: "Study") -> None:
     """Forty seconds of dilated, down/up and gold standard; the roughness of every system."""
@@ -171,6 +174,7 @@ def timing(study: "Study") -> None:
 
 @reproduce.command("all")
 @_of_the_paper
+@options.device
 @_GREEN
 def everything(study: "Study", green: Path | None) -> None:
     """All of the above, and a page that shows it."""

@@ -71,4 +71,5 @@ def _curve(study: Study, target: str, plans: Mapping[int, list[Job]], failed: Ma
         "sd": [float(np.std(each, ddof=1)) if len(each) > 1 else 0.0 for each in scores.values()],
         "best_frames": max(means, key=lambda n: means[n]),
         "failed": sorted({error for runs in found.values() for error in runs.failed}),
+        "devices": sorted({device for runs in found.values() for device in runs.devices}),
     }

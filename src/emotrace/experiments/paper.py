@@ -34,6 +34,7 @@ def reproduce(study: Study, name: str, green: Path | None = None) -> Result:
         name: one of `TITLES`.
         green: folder of the green intensity tasks, for figure 4.
     """
+    study.check_device()
     targets = {number: target for target, number in table.NUMBERS.items()}
     makers: dict[str, Callable[[], Result]] = {
         "figure1": lambda: figure1.reproduce(study),
@@ -55,6 +56,7 @@ def reproduce_all(study: Study, green: Path | None = None) -> tuple[dict[str, Re
     Returns:
         The results by name, and the page.
     """
+    study.check_device()
     names = [name for name in TITLES if name not in _absent(study)]
     jobs = [job for target in study.targets for jobs in table.runs_of(study, target).values() for job in jobs]
     study.run(jobs + [job for plans in figure1.plans(study).values() for jobs in plans.values() for job in jobs])

@@ -28,6 +28,7 @@ from emotrace.experiments.study import LABELS, Study
 from emotrace.experiments.sweep import Source, plain
 from emotrace.output import write_text
 from emotrace.systems import Choice, Range, Task, materials
+from emotrace.training import loop
 
 TRIALS = 20
 STARTUP = 5
@@ -141,6 +142,7 @@ def search(
 
 def run(search: Search) -> Winner:
     """Do what is missing of one search and write its winner."""
+    loop.check_device(search.device)
     optuna.logging.set_verbosity(logging.ERROR)
     study = optuna.create_study(
         storage=_storage(search.storage),
@@ -214,6 +216,8 @@ def _try(search: Search, study: optuna.Study, number: int) -> None:
         study.tell(trial, _score(search, values, trial))
     except optuna.TrialPruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    except loop.DEVICE_FAILED:
+        raise
     except (EmotraceError, ValueError, RuntimeError) as error:
         # Settings that do not go together, or a loss that is not finite, are a bad draw and not the end.
         trial.set_user_attr(_ERROR, sweep.said(error))
@@ -278,6 +282,7 @@ def _write(search: Search, winner: Winner) -> None:
         f"emotrace search: {winner.trials} trials{length}, {ended}; seed 0.",
         f"Development CCC {winner.dev_ccc:.4f}; of its own settings {own}. Commit {provenance.commit() or 'unknown'}.",
     ]
+    head += [f"Device: {loop.device_name(search.device)}."] if search.device != "cpu" else []
     tuned = {key: value for key, value in winner.settings.items() if key in systems.get(search.system).SPACE}
     told = {LABELS: search.labels, **plain(tuned)}
     text = "".join(f"# {line}\n" for line in head) + yaml.safe_dump(told, sort_keys=False)

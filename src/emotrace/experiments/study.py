@@ -206,13 +206,14 @@ class Study:
         return self.failed
 
     def check_device(self) -> None:
-        """Refuse a device that this machine has not; a cluster's own may have it.
+        """Refuse a device that is not there, or not asked for of a cluster.
 
         Raises:
-            ConfigError: there is no such device.
+            ConfigError: it is.
         """
-        if self.backend == "processes":
-            loop.check_device(self.device)
+        if self.backend == "ray" and self.device != "cpu":
+            raise ConfigError(f"--device {self.device}: a cluster's runs are on processors; leave --backend ray out")
+        loop.check_device(self.device)
 
     def labels(self, target: str) -> str:
         """What the division of the corpus and all gold standards in it are known by."""
@@ -273,7 +274,8 @@ class Study:
         """The options that decide what comes out."""
         some = compared and self.only and compared != systems.names()
         chosen = f" --systems {','.join(compared)}" if some else ""
-        return chosen + (f" --seeds {self.seeds}" if self.seeds else "") + " --quick" * self.quick
+        device = f" --device {self.device}" if self.device != "cpu" else ""
+        return chosen + (f" --seeds {self.seeds}" if self.seeds else "") + device + " --quick" * self.quick
 
 
 def _listen(source: Source, jobs: int) -> None:

@@ -7,7 +7,8 @@ fold and the gold standards: other settings or other labels are another folder. 
 sound or distributed features that changed under the same labels; records say which commit made them, and a folder that
 is deleted is run anew.
 
-Every run works with one thread, so that its numbers depend neither on how many run at once nor on where.
+Every run works with one thread, so that its numbers depend neither on how many run at once nor on where. On a graphics
+processor sums have no fixed order: there a run that is made again differs in what it is rounded to.
 """
 
 import hashlib
@@ -60,7 +61,8 @@ class Job:
         settings: plain values laid over the system's defaults; keys with dots reach inside.
         fold: what is learned from, chosen on and predicted.
         folder: where it leaves its record.
-        device: where networks are, in PyTorch's words; it changes numbers by rounding and is no part of a run's name.
+        device: where networks are, in PyTorch's words; sums are rounded differently there, which is no part of a run's
+            name.
     """
 
     source: Source
@@ -189,7 +191,10 @@ def _run(job: Job) -> None:
     arrays: dict[str, Any] = {f"{part}/{name}": trace for part, each in traces.items() for name, trace in each.items()}
     write_atomically(job.folder / "traces.npz", lambda file: np.savez(file, **arrays), force=True, mode="wb")
     scored = evaluation.scores([m.gold for m in dev], [traces["dev"][m.id] for m in dev])
-    _write_record(job, {"dev": scored, "seconds": round(seconds, 2), "settings": plain(asdict(settings))})
+    # Only systems that are one network work on a task's device.
+    device = loop.device_name(getattr(predict, "device", "cpu"))
+    told = {"dev": scored, "seconds": round(seconds, 2), "settings": plain(asdict(settings)), "device": device}
+    _write_record(job, told)
     (job.folder / "checkpoint.npz").unlink(missing_ok=True)
 
 
@@ -208,7 +213,6 @@ def _write_record(job: Job, told: Mapping[str, Any]) -> None:
         "fold": job.fold.name,
         "seed": job.seed,
         **told,
-        "device": loop.device_name(job.device),
         "made_with": made_with(),
     }
     write_text(job.folder / "record.json", json.dumps(record, indent=1))

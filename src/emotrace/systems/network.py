@@ -77,6 +77,11 @@ class Finished:
     predict: Fitted
     finish: postprocessing.Chain | postprocessing.Gaussian
 
+    @property
+    def device(self) -> str:
+        """Where the network is."""
+        return self.predict.device
+
     def __call__(self, material: Material) -> NDArray[np.float64]:
         """The (frames,) trace."""
         return self.finish(self.predict(material))

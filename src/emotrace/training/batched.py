@@ -146,7 +146,8 @@ class Stack:
         """The same as a CUDA graph, one for every length of recording: started as a whole, not kernel by kernel."""
         features, gold = inputs.features(drawn.example), inputs.tensor(drawn.example.gold)[None]
         if features.shape not in self.graphs:
-            self.graphs[features.shape] = self._captured(features.clone(), gold.clone())
+            with torch.cuda.device(features.device):
+                self.graphs[features.shape] = self._captured(features.clone(), gold.clone())
         graph, (held_features, held_gold), losses = self.graphs[features.shape]
         held_features.copy_(features)
         held_gold.copy_(gold)

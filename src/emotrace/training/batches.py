@@ -21,7 +21,8 @@ _KEPT_BYTES = 256 << 20
 """Of normalised features that a process holds from epoch to epoch; a corpus beyond it is normalised anew each time."""
 
 _KEPT_ON_GPU_BYTES = 2 << 30
-"""The same in a graphics processor's memory, to which what is not held has to be copied besides."""
+"""The same in a graphics processor's memory, to which what is not held has to be copied besides; where less is free, an
+eighth of that, since other processes may be on it and some networks hold more of a recording than its features."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ class Inputs:
 
     def __init__(self, rule: Normalisation, device: str = "cpu", room: int | None = None) -> None:
         self.rule, self.device = rule, device
-        usual = _KEPT_ON_GPU_BYTES if device.startswith("cuda") else _KEPT_BYTES
-        self.room = usual if room is None else room
+        self.room = _room(device) if room is None else room
         # By identity; the example stands beside its tensor so that no other can take its place in memory.
         self._kept: dict[int, tuple[Example, torch.Tensor]] = {}
 
@@ -71,6 +71,12 @@ class Inputs:
     def tensor(self, values: np.ndarray) -> torch.Tensor:
         """Any values where the features are."""
         return torch.from_numpy(values).to(self.device)
+
+
+def _room(device: str) -> int:
+    if not device.startswith("cuda"):
+        return _KEPT_BYTES
+    return min(_KEPT_ON_GPU_BYTES, torch.cuda.mem_get_info(device)[0] // 8)
 
 
 def batches(config: Config, data: Dataset, epoch: int, seed: int) -> Iterator[tuple[float, list[Drawn]]]:

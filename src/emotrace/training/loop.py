@@ -1,7 +1,7 @@
 """Training of one network with one seed: whole recordings, the best epoch on the development part.
 
 A run keeps a checkpoint of every epoch and its random numbers come from the seed and the epoch alone: killed at any
-moment and started again, it ends with the identical result.
+moment and started again, it ends with the identical result, to rounding on a graphics processor.
 """
 
 import json
@@ -101,6 +101,13 @@ def fit(
     return run
 
 
+DEVICE_FAILED: tuple[type[Exception], ...] = (
+    torch.cuda.OutOfMemoryError,
+    *([torch.AcceleratorError] if hasattr(torch, "AcceleratorError") else []),
+)
+"""What a graphics processor ends with that is no fault of what is trained."""
+
+
 def check_device(device: str) -> None:
     """Refuse one that PyTorch cannot use.
 
@@ -109,7 +116,7 @@ def check_device(device: str) -> None:
     """
     try:
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"--device {device}: PyTorch cannot use it ({reason})") from None
 
@@ -192,7 +199,9 @@ def _traces(network: nn.Module, examples: Sequence[Example], inputs: Inputs) -> 
         alike = [index for index, each in enumerate(lengths) if each == length]
         at_once = max(1, _FRAMES_AT_ONCE // length)
         for part in (alike[first : first + at_once] for first in range(0, len(alike), at_once)):
-            features = torch.cat([inputs.features(examples[index]) for index in part])
+            each = [inputs.features(examples[index]) for index in part]
+            # The very tensor where there is one: networks know again what they have seen.
+            features = torch.cat(each) if len(each) > 1 else each[0]
             with torch.no_grad():
                 traces.update(zip(part, network(features).cpu().numpy(), strict=True))
     return [traces[index] for index in range(len(examples))]
