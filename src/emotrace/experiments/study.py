@@ -196,11 +196,7 @@ class Study:
 
         Returns:
             What went wrong so far.
-
-        Raises:
-            ConfigError: there is no such device.
         """
-        self.check_device()
         untried = [job for job in jobs if job.folder not in self.failed]
         self.failed.update(sweep.sweep(untried, self.jobs, self.backend, self.show))
         return self.failed
