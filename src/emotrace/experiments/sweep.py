@@ -31,7 +31,6 @@ from emotrace.experiments.folds import Fold
 from emotrace.output import write_atomically, write_text
 from emotrace.systems import Material, Predict, Task, materials
 from emotrace.training import loop
-from emotrace.training.loop import UNREADABLE
 from emotrace.training.run import made_with, read_record
 
 ATTEMPTS = 3
@@ -91,7 +90,7 @@ class Job:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return {key.removeprefix(f"{part}/"): arrays[key] for key in arrays.files if key.startswith(f"{part}/")}
-        except UNREADABLE as error:
+        except loop.UNREADABLE as error:
             raise ModelError(f"{path}: cannot be read ({error}); delete its folder to run it anew") from None
 
 

@@ -8,7 +8,8 @@ A module is a system where it defines
   "unstated in the source";
 - ``SPACE``: what is tuned: key of ``Settings`` (dots reach inside) to a :class:`Choice` or a :class:`Range`;
 - ``fit(task, settings) -> predict``: learns from ``task.train``, chooses on ``task.dev``, looks at nothing else;
-  ``predict(material)`` gives the (frames,) trace of any material, never reads its gold standard and pickles.
+  ``predict(material)`` gives the (frames,) trace of any material, never reads its gold standard and pickles; it has a
+  ``device`` where it was learned on the task's.
 
 What several systems share (:mod:`emotrace.systems.network`) stands in modules without ``fit`` of that kind.
 """

@@ -35,6 +35,12 @@ _FRAMES_AT_ONCE = 100_000
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 """What reading a damaged file of arrays can end with."""
 
+DEVICE_FAILED: tuple[type[Exception], ...] = (
+    torch.cuda.OutOfMemoryError,
+    *([torch.AcceleratorError] if hasattr(torch, "AcceleratorError") else []),
+)
+"""What a graphics processor ends with that is no fault of what is trained."""
+
 
 @dataclass(eq=False)
 class Run:
@@ -99,13 +105,6 @@ def fit(
         close(run, frames, len(data.train), began, checkpoint)
         report(run.history[-1])
     return run
-
-
-DEVICE_FAILED: tuple[type[Exception], ...] = (
-    torch.cuda.OutOfMemoryError,
-    *([torch.AcceleratorError] if hasattr(torch, "AcceleratorError") else []),
-)
-"""What a graphics processor ends with that is no fault of what is trained."""
 
 
 def check_device(device: str) -> None:
@@ -199,9 +198,9 @@ def _traces(network: nn.Module, examples: Sequence[Example], inputs: Inputs) -> 
         alike = [index for index, each in enumerate(lengths) if each == length]
         at_once = max(1, _FRAMES_AT_ONCE // length)
         for part in (alike[first : first + at_once] for first in range(0, len(alike), at_once)):
-            each = [inputs.features(examples[index]) for index in part]
+            seen = [inputs.features(examples[index]) for index in part]
             # The very tensor where there is one: networks know again what they have seen.
-            features = torch.cat(each) if len(each) > 1 else each[0]
+            features = torch.cat(seen) if len(seen) > 1 else seen[0]
             with torch.no_grad():
                 traces.update(zip(part, network(features).cpu().numpy(), strict=True))
     return [traces[index] for index in range(len(examples))]
