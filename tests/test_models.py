@@ -464,12 +464,41 @@ class TestTheNetworkOnTheWaveform:
         recurrent = 4 * 256 * (4 * 320 + 256 + 2) + 4 * 256 * (256 + 256 + 2)
         assert sum(p.numel() for p in network.parameters()) == convolutions + recurrent + 257
 
-    @pytest.mark.parametrize(("samples", "taps"), [(320, 40), (2, 40), (7, 3), (8, 1)])
-    def test_filters_by_transforms_are_the_sum(self, samples, taps):
+    @pytest.mark.parametrize(
+        ("size", "taps", "second_taps"), [(640, 20, 40), (4, 20, 40), (3, 20, 40), (15, 3, 3), (16, 1, 1), (331, 4, 41)]
+    )
+    def test_filters_by_matrix_products_are_the_sum(self, size, taps, second_taps):
         torch.manual_seed(0)
-        layer, signal = torch.nn.Conv1d(4, 6, taps), torch.randn(5, 4, samples)
-        wanted = layer(torch.nn.functional.pad(signal, ((taps - 1) // 2, taps // 2)))
-        torch.testing.assert_close(trigeorgis._transformed(signal, layer), wanted, rtol=1e-4, atol=1e-5)
+        arguments = {"first_taps": taps, "second_taps": second_taps, "filters": 6, "pooled_filters": 3}
+        network = build("trigeorgis", size=size, **arguments)
+        torch.nn.init.normal_(network.first.bias)
+        torch.nn.init.normal_(network.second.bias)
+        frames, ways = torch.randn(5, size), []
+        for way in (self.plainly, lambda *told: told[0]._filtered(told[1], trigeorgis._answers(*told[2:]))):
+            network.zero_grad()
+            values = way(network, frames, network.second.weight, network.analysis)
+            values.square().sum().backward()
+            parts = (network.first.weight, network.first.bias, network.second.weight, network.second.bias)
+            ways.append([values.detach(), *(part.grad.clone() for part in parts)])
+        for plain, quick in zip(*ways, strict=True):
+            torch.testing.assert_close(quick, plain, rtol=1e-4, atol=1e-5 * plain.abs().max().item())
+
+    @staticmethod
+    def plainly(network, frames, *_):
+        functional = torch.nn.functional
+        heard = functional.conv1d(
+            functional.pad(frames[:, None], convolution.sides(network.first.kernel_size[0])),
+            network.first.weight,
+            network.first.bias,
+        )
+        pairs = functional.max_pool1d(torch.relu(heard), 2, ceil_mode=True)
+        maps = network.second(functional.pad(pairs, convolution.sides(network.second.kernel_size[0])))
+        return maps.unflatten(1, (-1, network.pooled_filters)).amax(dim=2).flatten(1)
+
+    def test_equals_share_the_gradient(self):
+        values = torch.tensor([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]], requires_grad=True)
+        trigeorgis._peaks(values, 1).backward(torch.tensor([4.0, 5.0]))
+        assert values.grad.tolist() == [[0.0, 2.0, 2.0], [5.0, 0.0, 0.0]]
 
     def test_a_frame_is_known_by_its_own_samples_and_the_memory(self):
         network = build("trigeorgis", size=640)
