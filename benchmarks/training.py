@@ -1,6 +1,6 @@
 """How fast training is, beside a plain PyTorch loop, the recurrent network, and what the machine allows.
 
-    python benchmarks/training.py [--quick] [--only cuda]
+    python benchmarks/training.py [--quick] [--only cuda|waveform]
 
 A job of RECOLA's size: 9 recordings to train on and 9 to choose on, 7,500 frames of 160 values each (noise: speed does
 not depend on what is said), five seeds, two targets, two networks. The reference is the loop that anybody would write,
@@ -33,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emotrace import metrics
 from emotrace.features.normalisation import Normalisation
-from emotrace.models import dilated, downup
+from emotrace.models import dilated, downup, trigeorgis
 from emotrace.training import batched, batches, loop, run
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset, Example
@@ -61,9 +61,9 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="fewer where time is short (5)")
     parser.add_argument("--epochs", type=int, default=2, help="of every seed (2)")
-    parser.add_argument("--only", choices=["cuda"], help="that part alone, in a file of its own")
+    parser.add_argument("--only", choices=["cuda", "waveform"], help="that part alone, in a file of its own")
     arguments = parser.parse_args()
-    if arguments.only and not torch.cuda.is_available():
+    if arguments.only == "cuda" and not torch.cuda.is_available():
         parser.exit(1, "CUDA: no such device; nothing is written\n")
     job = Job(3, 800, 2, 1, 2) if arguments.quick else Job(seeds=arguments.seeds, epochs=arguments.epochs)
     figures: dict[str, Any] = {"job": dataclasses.asdict(job), "load": [round(each, 1) for each in os.getloadavg()]}
@@ -461,6 +461,54 @@ def adams(network: Any) -> dict[str, float | None]:
     return taken
 
 
+def waveform(job: Job, data: Dataset, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
+    """The network on the waveform, its step and its recording, beside the same layers as PyTorch has them, in turns."""
+    peak = figures.get("peak") or peaks(job, data, folder, figures)
+    torch.set_num_threads(1)
+    network = trigeorgis.Network()
+    seen, recording = torch.randn(8, 150, 640), torch.randn(1, job.frames, 640)
+
+    def step() -> None:
+        network.core(seen).square().mean().backward()
+
+    @torch.no_grad()
+    def heard() -> None:
+        network.core(recording)
+
+    found: dict[str, Any] = {"peak": peak}
+    for name, call in {"a step of eight segments": step, "a recording heard": heard}.items():
+        with FlopCounterMode(display=False) as operations:
+            call()
+        floor = operations.get_total_flops() / 1e9 / peak["gflops"]
+        package, reference = [], []
+        for _ in range(job.repeats):
+            package.append(core_seconds(call))
+            with mock.patch.object(trigeorgis.Network, "_filtered", by_layers):
+                reference.append(core_seconds(call))
+        ours, theirs = statistics.median(package), statistics.median(reference)
+        found[name] = {
+            "layers_core_s": round(theirs, 3),
+            "package_core_s": round(ours, 3),
+            "ratio": round(theirs / ours, 2),
+            "floor_by_operations_s": round(floor, 3),
+            "times_floor": round(ours / floor, 2),
+        }
+        print(f"waveform, {name}: {found[name]}")
+    return found
+
+
+def by_layers(network: Any, frames: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    """The filters of the network on the waveform as anybody would write them."""
+    pairs = torch.nn.functional.max_pool1d(torch.relu(same(network.first, frames[:, None])), 2)
+    maps = same(network.second, pairs)
+    return maps.unflatten(1, (-1, network.pooled_filters)).amax(dim=2).flatten(1)
+
+
+def same(layer: torch.nn.Conv1d, signal: torch.Tensor) -> torch.Tensor:
+    taps = layer.kernel_size[0]
+    return layer(torch.nn.functional.pad(signal, ((taps - 1) // 2, taps // 2)))
+
+
 def typical(call: Callable[[], object], runs: int = 7) -> float:
     call()
     return round(1e3 * statistics.median(core_seconds(call) for _ in range(runs)), 3)
@@ -499,6 +547,7 @@ PARTS: dict[str, Callable[[Job, Dataset, Path, dict[str, Any]], Any]] = {
     "recurrent": recurrent,
     "display": display,
     "knobs_ms": knobs,
+    "waveform": waveform,
     "cuda": on_cuda,
 }
 
