@@ -1,4 +1,4 @@
-"""The tables on the speed of training, from ``benchmarks/results/training.json`` and ``training-cuda.json``."""
+"""The tables on the speed of training, from ``benchmarks/results/training*.json``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -72,8 +72,25 @@ def training_cuda(results: Results) -> list[str]:
     return lines
 
 
+def training_waveform(results: Results) -> list[str]:
+    """The network on the waveform beside its layers as PyTorch has them."""
+    parts = results["training-waveform"]["waveform"]
+    lines = [
+        "| network on the waveform, core seconds | PyTorch's layers | package | ratio | least by operations |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in parts.items():
+        if name != "peak":
+            lines.append(
+                f"| {name} | {each['layers_core_s']:.2f} | {each['package_core_s']:.2f} | {each['ratio']:.2f} "
+                f"| {each['floor_by_operations_s']:.2f} |"
+            )
+    return lines
+
+
 TABLES: dict[str, Callable[[Results], list[str]]] = {
     "training_speed": training_speed,
     "training_others": training_others,
     "training_cuda": training_cuda,
+    "training_waveform": training_waveform,
 }
