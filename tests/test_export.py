@@ -42,6 +42,7 @@ def test_records_hold_what_a_reader_needs(runs):
     assert len(record["history"]) == 2
     assert record["made_with"]["torch"] == torch.__version__
     assert record["dev_ccc"] == record["history"][record["best_epoch"]]["dev_ccc"]
+    assert record["device"] == "cpu"
 
 
 def test_what_is_recorded_is_not_run_again(runs, monkeypatch):

@@ -78,7 +78,10 @@ class TestAll:
         for target in made["targets"].values():
             assert set(target["traces"]) == set(figure5.SHOWN)
             assert {len(trace) for trace in target["traces"].values()} == {len(target["gold"])}
-            assert all(row["mean"] > 0 for row in target["roughness"].values())
+            assert all(row["mean"] > 0 and row["devices"] == ["cpu"] for row in target["roughness"].values())
+            target["roughness"]["downup"]["devices"] = ["Abacus 3000"]
+        (note,) = [line for line in paper.lines("figure5", made) if "Abacus" in line]
+        assert note == "- Down/up: networks on Abacus 3000"
 
 
 class TestFigureFour:

@@ -77,6 +77,7 @@ def _roughness(known: Mapping[str, Material], runs: Runs) -> dict[str, Any]:
         "mean": float(np.mean(each)),
         "sd": float(np.std(each, ddof=1)) if len(each) > 1 else None,
         "averaged": table.scored(runs.averaged("dev"), known)["roughness"],
+        "devices": sorted(runs.devices),
     }
 
 

@@ -105,14 +105,9 @@ def _said(result: Result) -> list[str]:
         for row in result["rows"].values()
         if not row["empty"] and row["groups"]
     ]
-    elsewhere = [
-        f"{row['title']}: networks on {', '.join(row['devices'])}"
-        for row in result["rows"].values()
-        if set(row.get("devices", ())) - {"cpu"}
-    ]
     return [
         *groups,
-        *elsewhere,
+        *_elsewhere({row["title"]: row.get("devices", ()) for row in result["rows"].values()}),
         f"{result['design']} Bold: the averaged traces of all runs; in brackets mean ± SD of single runs.",
         f"Difference from down/up: {result['significance']}. The test part was scored {times}.",
         _made(result),
@@ -140,6 +135,11 @@ def slowness(result: Result) -> Sheet:
     return Sheet(columns, rows, [_made(result)])
 
 
+def _elsewhere(devices: Mapping[str, Sequence[str]]) -> list[str]:
+    """Which systems' networks were not on processors, by their titles."""
+    return [f"{title}: networks on {', '.join(on)}" for title, on in devices.items() if set(on) - {"cpu"}]
+
+
 def _slow(name: str, each: Result) -> list[str]:
     share = each["power_below_1hz"]
     kept = [f"{value:.3f}" for value in each["ccc_mean"]]
@@ -154,7 +154,16 @@ def roughness(result: Result) -> Sheet:
     names = sorted({name for each in result["targets"].values() for name in each["roughness"]})
     rows = [[result["titles"][name], *_rough(result, name)] for name in names]
     gold = [cell for each in result["targets"].values() for cell in (f"{each['roughness_gold']:.4f}", "")]
-    return Sheet(columns, [*rows, ["gold standard", *gold]], [_made(result)])
+    devices = {
+        result["titles"][name]: sorted({d for t in result["targets"].values() for d in _devices(t, name)})
+        for name in names
+    }
+    return Sheet(columns, [*rows, ["gold standard", *gold]], [*_elsewhere(devices), _made(result)])
+
+
+def _devices(target: Mapping[str, Any], name: str) -> Sequence[str]:
+    devices: Sequence[str] = target["roughness"].get(name, {}).get("devices", ())
+    return devices
 
 
 def _rough(result: Result, name: str) -> list[str]:

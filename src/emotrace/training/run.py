@@ -198,6 +198,7 @@ def _record(job: Job, seed: int, run: loop.Run) -> None:
         "dev_ccc": None if job.config.fit_all else run.best_ccc,
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "seconds": round(sum(epoch["seconds"] for epoch in run.history), 1),
+        "device": loop.device_name(job.device),
         "made_with": job.made_with,
         "history": run.history,
     }
