@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from emotrace import metrics
 from emotrace.annotation import Ratings, activity, agreement, fusion, lag, resampling, spectrum, standard, warping
-from emotrace.errors import TraceError
+from emotrace.errors import AudioError, TraceError
 
 RATE_HZ = 25.0
 PANELS = arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(2, 6)), elements=st.floats(-1, 1, width=32))
@@ -233,6 +233,11 @@ class TestWarping:
         _, values = panel([0.0, 0.3, 0.6], noise=0.1, seconds=60.0)
         np.testing.assert_allclose(warping.align(lag.standardised(values), RATE_HZ).mean(axis=1), 0, atol=1e-12)
 
+    def test_where_nothing_is_known_nothing_is_late(self):
+        assert not warping.local_lags(np.zeros(500), np.zeros(500), RATE_HZ).any()
+        same = np.column_stack([course(20)] * 3 + [np.full(len(course(20)), np.nan)])
+        np.testing.assert_allclose(warping.align(same, RATE_HZ), 0, atol=1e-12)
+
 
 class TestResampling:
     def test_what_a_slider_logged_holds(self):
@@ -255,6 +260,11 @@ class TestResampling:
         assert resampling.is_regular(np.arange(10) * 0.04)
         assert resampling.is_regular([0.0, 0.1, 0.2, 0.5, 0.6])
         assert not resampling.is_regular([0.0, 0.1, 0.13, 0.5])
+
+    def test_two_entries_are_no_rate(self):
+        found = resampling.onto_grid([0.0, 50.0], [0.0, 1.0], np.arange(4) * 20.0)
+        np.testing.assert_array_equal(found, [0, 0, 0, np.nan])
+        np.testing.assert_array_equal(resampling.onto_grid([0.0], [0.5], [0.0, 0.5, 1.0]), [0.5, 0.5, 0.5])
 
     @given(arrays(np.float64, st.integers(1, 40), elements=st.floats(-1, 1)))
     @settings(max_examples=30, deadline=None)
@@ -391,3 +401,6 @@ def test_loudness_is_a_value_a_frame_and_follows_the_sound(tmp_path):
     found = activity.loudness(tmp_path / "a.wav")
     assert found.shape == (200,)
     assert found[75] - found[25] == pytest.approx(40, abs=1)
+    soundfile.write(tmp_path / "short.wav", level[:300], 16000)
+    with pytest.raises(AudioError, match=r"short.wav: is shorter than 0.04 s"):
+        activity.loudness(tmp_path / "short.wav")

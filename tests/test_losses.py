@@ -85,13 +85,11 @@ class TestConstants:
         assert loss == 1
         assert not slope.any()
 
-    def test_a_constant_target_is_no_reason_to_move_away_from_it(self):
+    def test_a_constant_target_pulls_nothing(self):
         gold = torch.full((1, 50), 0.3, dtype=torch.double)
-        prediction = traces(frames=50)[0]
-        loss, slope = gradient(prediction, gold)
+        loss, slope = gradient(traces(frames=50)[0], gold)
         assert loss == pytest.approx(1, abs=1e-9)
-        stepped = prediction - 0.01 * slope
-        assert (stepped - gold).square().mean() <= (prediction - gold).square().mean() + 1e-12
+        assert slope.abs().max() < 1e-12
 
 
 class TestMask:

@@ -271,3 +271,8 @@ class TestAggregation:
             metrics.per_recording(metrics.rmse, [[1], [2]], [[1]])
         with pytest.raises(ValueError, match="no recording"):
             metrics.per_recording(metrics.rmse, [], [])
+
+
+def test_rounding_lifts_no_ccc_above_one():
+    gold = np.array([0.2, 0.9, -0.6, 1.4, 0.3, 0.5, 0.5])
+    assert metrics.ccc_population(gold, gold + 1e-9) <= 1.0

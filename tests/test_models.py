@@ -361,6 +361,12 @@ class TestTheSingleFilter:
         ours, theirs = (torch.autograd.grad(out.tanh().sum(), (inputs, taps)) for out in (fast, slow))
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
+    def test_gradients_are_where_the_features_are(self):
+        inputs = torch.zeros(1, 60, SIZE, device="meta", requires_grad=True)
+        network = build("single_filter", filter_frames=20).to("meta")
+        network(inputs).sum().backward()
+        assert inputs.grad.device.type == "meta"
+
     def test_a_filter_of_the_paper_s_greatest_length(self):
         network, inputs = build("single_filter", filter_frames=2048), features(3000)
         slow, fast = network.core(inputs), network(inputs)

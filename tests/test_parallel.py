@@ -97,6 +97,13 @@ def test_all_seeds_at_once_are_for_one_process(config, tmp_path):
     assert "start it without torchrun" in done.stderr
 
 
+def test_moments_of_a_batch_are_for_one_process(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel, "world", lambda: 2)
+    with pytest.raises(ConfigError, match=r"sercu normalises over its batch, .* start it without torchrun"):
+        run.train(replace(config, network="sercu", arguments={}), tmp_path, show=False)
+    assert not any(tmp_path.iterdir())
+
+
 def test_alone_nothing_is_spread(config):
     with parallel.group():
         assert (parallel.world(), parallel.rank(), parallel.first()) == (1, 0, True)

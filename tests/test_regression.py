@@ -1,5 +1,6 @@
 """What the systems that weigh features share: delay rules by hand, the SVR against liblinear, ridge, windows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,19 @@ class TestDelay:
                 fit(task(silent, dev, tmp_path), [FrontEnd("given")], [0.0])
             with pytest.raises(CorpusError, match="no frame of the development part is rated"):
                 fit(task(dev, silent, tmp_path), [FrontEnd("given")], [0.0])
+
+    def test_hidden_frames_take_no_part(self, tmp_path):
+        shown = late(0, (1, 2))
+        hidden = tuple(replace(m, hidden=((300, 400),)) for m in shown)
+        spoilt = []
+        for m in hidden:
+            values = m.features("given").copy()
+            values[300:400] *= 50
+            spoilt.append(replace(material(values, m.gold), hidden=m.hidden))
+        for fit in (regression.fit_svr, regression.fit_ridge):
+            plain, same = (fit(task(t, late(0, (3,)), tmp_path), [FrontEnd("given")], [0.0]) for t in (hidden, spoilt))
+            np.testing.assert_array_equal(plain.scale.sd, same.scale.sd)
+            np.testing.assert_array_equal(plain.weights, same.weights)
 
     def test_frames_without_a_rating_take_no_part(self, tmp_path):
         whole = late(0, (1, 2))

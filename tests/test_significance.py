@@ -19,13 +19,15 @@ def test_every_sign_pattern_is_counted(values):
         abs(sum(s * v for s, v in zip(signs, values, strict=True)))
         for signs in itertools.product((1, -1), repeat=len(values))
     ]
-    assert significance.sign_flip(values) == pytest.approx(np.mean([s >= found * (1 - 1e-9) for s in sums]))
+    tolerance = 1e-9 * sum(map(abs, values))
+    assert significance.sign_flip(values) == pytest.approx(np.mean([s >= found - tolerance for s in sums]))
 
 
 def test_by_hand():
     # Of 2^4 patterns only all-plus and all-minus reach the sum of four equal differences.
     assert significance.sign_flip([0.1, 0.1, 0.1, 0.1]) == 2 / 16
     assert significance.sign_flip([0.1, -0.1]) == 1.0
+    assert significance.sign_flip([0.3, 0.6, 0.1, -1.0]) == 1.0
     assert significance.sign_flip([0.0, 0.0, 0.0]) == 1.0
 
 

@@ -238,6 +238,11 @@ def test_dataframe_needs_pandas_only_when_asked(monkeypatch):
     assert list(example().to_dataframe()) == ["time_s", "arousal", "valence"]
 
 
+def test_a_trace_without_frames_is_json_too(tmp_path):
+    Trace(np.zeros(0), np.zeros((0, 2))).to_json(tmp_path / "t.json")
+    assert len(Trace.from_json(tmp_path / "t.json")) == 0
+
+
 def test_warnings_are_kept_by_json(tmp_path):
     told = ("no speech found; the trace means nothing", "very quiet")
     trace = Trace(np.arange(3) * 0.04, np.zeros((3, 2)), warnings=told)

@@ -155,7 +155,8 @@ def _ccc(gold: NDArray[np.float64], prediction: NDArray[np.float64], variance_dd
         return 0.0
     squares = np.sum(np.square(gold_deviation)) + np.sum(np.square(prediction_deviation))
     variances = squares / (len(gold) - variance_ddof)
-    return float(2.0 * covariance / (variances + (bias / scale) ** 2))
+    # Of equal traces rounding may leave a little more than 1.
+    return float(np.clip(2.0 * covariance / (variances + (bias / scale) ** 2), -1.0, 1.0))
 
 
 def _deviation(trace: NDArray[np.float64]) -> NDArray[np.float64]:

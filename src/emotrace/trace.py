@@ -238,7 +238,8 @@ class Trace:
     def _json_parts(self, head: dict[str, Any]) -> Iterator[str]:
         yield json.dumps(head)[:-1]
         for name in self._columns(slice(0), 2):
-            comma = f", {json.dumps(name)}: ["
+            yield f", {json.dumps(name)}: ["
+            comma = ""
             for table in self._parts():
                 yield comma + json.dumps(table[name])[1:-1]
                 comma = ", "

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from emotrace import audio
+from emotrace.errors import AudioError
 from emotrace.trace import FRAME_S
 
 SMOOTHING_S = 1.0
@@ -36,6 +37,8 @@ def loudness(source: str | os.PathLike[str]) -> NDArray[np.float64]:
         powers.append(np.square(samples[:whole], dtype=np.float64).reshape(-1, size).mean(axis=1))
         rest = samples[whole:]
     power = np.concatenate(powers)
+    if not len(power):
+        raise AudioError(f"{os.fspath(source)}: is shorter than {FRAME_S:g} s; give the sound that was rated")
     level = 10 * np.log10(np.maximum(power, 1e-12))
     floored = np.maximum(level, level.max() - _RANGE_DB)
     return uniform_filter1d(floored, max(1, round(SMOOTHING_S / FRAME_S)), mode="nearest")

@@ -60,8 +60,8 @@ class AgreementTable:
 
     Attributes:
         raw: ratings as they were given.
-        centred: every rater's mean over what they rated taken out. The common level that AVEC 2016 then adds to all
-            (`fusion.centre_avec2016`) changes none of the measures.
+        centred: every rater's mean over what they rated taken out, that of one recording: joined ones would be centred
+            together. The common level that AVEC 2016 then adds to all (`fusion.centre_avec2016`) changes no measure.
     """
 
     raw: Agreement

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, is_regular, onto_grid, own_step_s
+from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, onto_grid, own_step_s
 from emotrace.errors import TraceError
 
 _DELIMITERS = (";", "\t", ",", " ")
@@ -108,8 +108,8 @@ def ratings(
 
 
 def logged(traces: Sequence[RaterTrace]) -> bool:
-    """Whether any trace is irregular, as sliders log it, so that ``auto`` holds values instead of joining them."""
-    return not all(is_regular(trace.time_s) for trace in traces)
+    """Whether any trace lacks a steady rate, as sliders do, so that ``auto`` holds values instead of joining them."""
+    return not all(own_step_s(trace.time_s) for trace in traces)
 
 
 def _sources(traces: Sequence[RaterTrace]) -> str:

@@ -59,8 +59,8 @@ def onto_grid(
 
     ``hold``: the last value before, or at, a time. A slider that logs when it is moved stands still in between, however
     long; after the very last entry it is believed for `max_gap_s`, or its own step (`own_step_s`). ``linear``: between
-    neighbours no more than `max_gap_s` apart; this is for samples taken at a steady rate. ``auto``: linear where steps
-    are equal (`is_regular`), else hold. Nothing is said before the first entry.
+    neighbours no more than `max_gap_s` apart; this is for samples taken at a steady rate. ``auto``: linear where there
+    is such a rate (`own_step_s`), else hold. Nothing is said before the first entry.
 
     Args:
         time_s: (N,), strictly increasing.
@@ -73,7 +73,7 @@ def onto_grid(
         (T,), NaN where nothing is known.
     """
     at, given, wanted = (np.asarray(array, dtype=np.float64) for array in (time_s, values, grid_s))
-    linear = is_regular(at) if how == "auto" else how == "linear"
+    linear = own_step_s(at) > 0.0 if how == "auto" else how == "linear"
     before = np.searchsorted(at, wanted + _ON_GRID_S, side="right") - 1
     last = np.clip(before, 0, len(at) - 1)
     found = _linear(at, given, wanted, last, max_gap_s) if linear else given[last].copy()

@@ -96,6 +96,9 @@ def _mismatch(reference: NDArray[np.float64], trace: NDArray[np.float64], rate_h
 
 def _cheapest_path(costs: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.int_]:
     """For (knots, candidates) costs and (from, to) costs of change, the candidate at every knot (Viterbi)."""
+    # Of lags that cost the same, none: where nothing moves, all do.
+    candidates = costs.shape[1]
+    costs = costs + 1e-12 * np.abs(np.arange(candidates) - candidates // 2)
     best = costs[0]
     came_from = []
     for cost in costs[1:]:

@@ -59,7 +59,7 @@ def recording_mean_scores(golds: Sequence[np.ndarray], predictions: Sequence[np.
 
 
 def span_mean(trace: np.ndarray, start_s: float, end_s: float) -> float:
-    """Mean of a (T,) trace over the frames that begin in a span of time, at least one."""
+    """Mean of a (T,) trace over a span of time, its ends rounded to the nearest frames, at least one frame."""
     first = min(round(start_s / FRAME_S), len(trace) - 1)
     return float(trace[first : max(first + 1, round(end_s / FRAME_S))].mean())
 

@@ -34,7 +34,7 @@ def sign_flip(differences: ArrayLike, seed: int = 0) -> float:
     signs = _all_signs(len(values)) if exact else np.random.default_rng(seed).choice((-1.0, 1.0), (DRAWS, len(values)))
     found = abs(values.sum())
     # Sums of the same numbers in another order round differently.
-    as_far = np.count_nonzero(np.abs(signs @ values) >= found * (1 - 1e-9))
+    as_far = np.count_nonzero(np.abs(signs @ values) >= found - 1e-9 * np.abs(values).sum())
     return as_far / len(signs) if exact else (as_far + 1) / (len(signs) + 1)
 
 

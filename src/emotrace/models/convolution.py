@@ -153,7 +153,7 @@ class _Correlation(torch.autograd.Function):
         if context.needs_input_grad[0]:
             answer = torch.fft.rfft(taps, n=context.points)
             # An inverse real transform counts every bin but the first and the last twice.
-            counts = torch.full(arrived.shape[-1:], 2.0, dtype=taps.dtype)
+            counts = torch.full(arrived.shape[-1:], 2.0, dtype=taps.dtype, device=taps.device)
             counts[0] = 1.0
             if context.points % 2 == 0:
                 counts[-1] = 1.0

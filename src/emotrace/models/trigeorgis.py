@@ -11,7 +11,8 @@ from batches of segments.
 
 Also unstated in the source: convolutions within a frame, "same" padding (the pooling sizes ask for it), what the memory
 does when a recording is predicted (it is carried through all of it), how the layers start (convolutions Glorot,
-recurrent ones as in Keras), and dropout, off.
+recurrent ones as in Keras), and dropout, off. Their later toolkit, end2you, drops out samples, too, and rectifies
+after the second convolution as well.
 """
 
 import math

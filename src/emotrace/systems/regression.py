@@ -166,9 +166,9 @@ def fit_svr(
 
 
 def _scaled(train: Sequence[Material], represent: Represent, step: int) -> tuple[Scale, list[NDArray[np.float32]]]:
-    """The scale of all frames, and one in so many of them, scaled."""
+    """The scale of all frames that are shown, and one in so many of all, scaled."""
     tables = [np.asarray(represent(m), np.float32) for m in train]
-    scale = Scale.of(tables)
+    scale = Scale.of(table[m.shown] for m, table in zip(train, tables, strict=True))
     return scale, [scale(table[::step]).astype(np.float32) for table in tables]
 
 
@@ -252,7 +252,7 @@ def fit_ridge(
     found: tuple[float, Weighted] | None = None
     delays = [round(late_s / FRAME_S) for late_s in delays_s]
     for represent in represents:
-        scale = Scale.of(represent(m) for m in task.train)
+        scale = Scale.of(represent(m)[m.shown] for m in task.train)
         squares, products = _sums(task.train, represent, scale, delays)
         settings = list(product(range(len(delays)), alphas))
         weights = np.column_stack(_ridges(squares, products, settings))

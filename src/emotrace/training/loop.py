@@ -171,6 +171,12 @@ def build(config: Config) -> nn.Module:
     return network
 
 
+def normalises_over_batches(config: Config) -> bool:
+    """Whether the configuration's network keeps moments of what it has seen."""
+    network = build(config)
+    return network.state_dict().keys() != dict(network.named_parameters()).keys()
+
+
 def score(config: Config, weights: Tensors, data: Dataset, inputs: Inputs | None = None) -> float:
     """CCC (population variances) on the rated frames of the concatenated development recordings."""
     inputs = inputs or Inputs(data.rule)

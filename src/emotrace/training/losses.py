@@ -11,7 +11,7 @@ def ccc_loss(
 
     The CCC of a constant has no gradient, and that of one that is nearly constant one without bound: the CCC divides by
     the variances. ``stabiliser`` is added to its denominator; the loss of a perfect prediction of a trace of SD 0.2 is
-    then 0.012 and not 0, and a constant target pulls the prediction towards itself, gently.
+    then 0.012 and not 0. A constant target has a loss of 1 whatever is predicted, and pulls nothing.
 
     Args:
         prediction: (batch, frames).

@@ -1,7 +1,8 @@
 """One training spread over processes by ``torchrun``: each takes its share of a batch, and gradients are summed.
 
 Every process draws the same batch from the same seed and works on every ``world``-th recording of it, so that a step
-is that of one process on the whole batch, to rounding (dropout apart, whose numbers differ from process to process).
+is that of one process on the whole batch, to rounding (dropout apart, whose numbers differ from process to process);
+networks that normalise over a batch are refused.
 Features are memory-mapped: a process reads the recordings of its share and no others. Every process must see the same
 folder of runs and features; the first one writes.
 

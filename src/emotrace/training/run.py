@@ -67,6 +67,11 @@ def _check(config: Config, out: Path, device: str) -> None:
         raise ConfigError(f"{out}: holds runs of another configuration; name a new folder")
     if config.together and parallel.world() > 1:
         raise ConfigError("together=true trains in one process; start it without torchrun, or set together=false")
+    if parallel.world() > 1 and loop.normalises_over_batches(config):
+        raise ConfigError(
+            f"network {config.network} normalises over its batch, which the processes of torchrun do not share; "
+            "start it without torchrun"
+        )
     loop.check_device(device)
 
 
