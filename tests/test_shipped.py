@@ -116,7 +116,7 @@ def test_models_are_made_with_their_cards(done, network):
     assert saved.card["command"] == shipped.COMMAND
     assert saved.ranges
     card = (done.weights / network / "CARD.md").read_text()
-    assert card.count("| valence |") == len(shipped._CARD_ROWS) == 2 + 2 * len(shipped.CONDITIONS)
+    assert card.count("| valence |") == len(shipped._CARD_ROWS) == 4 + 2 * len(shipped.CONDITIONS)
 
 
 def test_what_is_measured_on_took_no_part_in_training(done):

@@ -9,14 +9,15 @@ Results = Mapping[str, Any]
 def speed(results: Results) -> list[str]:
     """Whole-process times of predict, and the front end beside kaldi-native-fbank."""
     predict, frontend = results["predict"], results["frontend"]
-    machine = predict["machine"]
+    machine, other = predict["machine"], frontend["machine"]
+    elsewhere = "" if other == machine else f", on {other['cores']} cores ({other['processor']})"
     return [
         f"| on {machine['cores']} cores ({machine['processor']}) | |",
         "|---|---|",
         f"| an hour of 16 kHz WAV to CSV, whole process | {predict['hour']['seconds']:.1f} s, "
         f"{predict['times_real_time']} times real time, {predict['hour']['resident_mib']} MiB resident |",
         f"| a clip of ten seconds, whole process | {predict['clip']['seconds']:.2f} s |",
-        f"| log mel front end beside kaldi-native-fbank, same five minutes | "
+        f"| log mel front end beside kaldi-native-fbank, same five minutes{elsewhere} | "
         f"{frontend['ratio']['rows as an array']:.1f} times as fast, {frontend['times_floor']:.1f} times the floor |",
     ]
 

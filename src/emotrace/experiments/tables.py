@@ -29,7 +29,8 @@ _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _ROWS = {
     "stitched": "stitched TAVA, test speakers: trace against the simulated gold standard",
-    "tava_clean": "the same, utterance means against the utterances' real ratings",
+    "development": "the same, development speakers",
+    "tava_clean": "test speakers, utterance means against the utterances' real ratings",
     "tava_noise_10db": "… with pink noise at 10 dB SNR",
     "tava_telephone": "… through a telephone band (300–3400 Hz)",
     "tava_telephone_line": "… through a digital telephone line (8 kHz, steep band, µ-law)",
@@ -58,7 +59,15 @@ def _results(root: Path) -> _Results:
     return _Results({name.with_suffix("").as_posix(): json.loads(path.read_text()) for name, path in files.items()})
 
 
+def spread(scores: Sequence[float]) -> str:
+    """Mean and SD over runs; of one, what it is."""
+    mean = f"{statistics.mean(scores):.3f}"
+    return mean if len(scores) == 1 else f"{mean} ± {statistics.stdev(scores):.3f}"
+
+
 def _score(row: str, result: Mapping[str, Any], target: str) -> str:
+    if row == "development":
+        return f"({spread(result['dev_ccc_by_seed'][target])})"
     part = result[row][target]
     name = "ccc_population_concatenated" if row == "stitched" else "ccc_population"
     mean, sd, together = (part[key][name] for key in ("seeds_mean", "seeds_sd", "five_run_mean"))
@@ -143,17 +152,12 @@ def look_ahead(results: Mapping[str, Any]) -> list[str]:
     lines = ["| look-ahead | latency at 16 kHz | seeds | arousal | valence |", "|---|---|---|---|---|"]
     for row in results["live"]["look_ahead"]:
         ahead_s = row["look_ahead_s"]
-        cells = [_by_seed(row[target]) for target in TARGETS]
+        cells = [spread(row[target]) for target in TARGETS]
         names = (
             ("as far as back, 41 s", "41.9 s") if ahead_s is None else (f"{ahead_s:g} s", f"{ahead_s + 0.055:.2f} s")
         )
         lines.append(f"| {' | '.join((*names, str(len(row['arousal'])), *cells))} |")
     return lines
-
-
-def _by_seed(scores: Sequence[float]) -> str:
-    mean = f"{statistics.mean(scores):.3f}"
-    return mean if len(scores) == 1 else f"{mean} ± {statistics.stdev(scores):.3f}"
 
 
 def live_start(results: Mapping[str, Any]) -> list[str]:
@@ -179,6 +183,12 @@ def live_scores(results: Mapping[str, Any]) -> list[str]:
     for row, text in _ROWS.items():
         for target in TARGETS:
             lines.append(f"| {text} | {target} | {_score(row, results['live'], target)} |")
+    for target in TARGETS:
+        one, mean = (results["live"]["stitched"][target][key] for key in ("seeds_mean", "five_run_mean"))
+        rough = f"**{mean['roughness']:.3f}** ({one['roughness']:.3f}; gold standard {mean['roughness_gold']:.3f})"
+        lines.append(
+            f"| roughness of the stitched traces, five-run mean (one run; gold standard) | {target} | {rough} |"
+        )
     return lines
 
 
