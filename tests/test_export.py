@@ -45,6 +45,12 @@ def test_records_hold_what_a_reader_needs(runs):
     assert record["device"] == "cpu"
 
 
+def test_what_the_paper_has_for_a_target_is_the_default():
+    assert run._complete(Config(target="valence")).arguments["width"] == 128
+    assert "width" not in run._complete(Config()).arguments
+    assert run._complete(Config(target="valence", arguments={"width": 8})).arguments["width"] == 8
+
+
 def test_what_is_recorded_is_not_run_again(runs, monkeypatch):
     monkeypatch.setattr(loop, "fit", lambda *args: pytest.fail("trained again"))
     assert len(run.train(run.read_config(runs[0]), runs[0], show=False)) == 2

@@ -13,7 +13,8 @@ A network module defines ``Network``, a ``torch.nn.Module`` built from keyword a
 
 A network that is trained on something else than the CCC of its trace also has ``loss(answer, gold, rated, ccc_loss)``,
 and may answer (batch, frames, values) in training mode; ``gold`` and ``rated`` are (batch, frames), and ``ccc_loss``
-is what a network without a loss of its own is trained on, a function of trace, gold standard and mask.
+is what a network without a loss of its own is trained on, a function of trace, gold standard and mask. Where the source
+has other arguments for a target, the module says so in ``BY_TARGET``.
 
 A network that can go on frame by frame also has ``ages()``, which earlier inputs its layers need for that, and its
 module a class ``Live`` (see :mod:`emotrace.models.dilated`), which is exported beside it. A module whose networks are
@@ -22,7 +23,9 @@ faster side by side than one after the other has a class ``Ensemble`` (see :mod:
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 from emotrace.errors import ConfigError
 
@@ -43,3 +46,8 @@ def get(name: str) -> ModuleType:
     if name not in names():
         raise ConfigError(f"no network is called {name!r}; there are: {', '.join(names())}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def stated(name: str, target: str) -> Mapping[str, Any]:
+    """The arguments that a network's source has for a target and not for others."""
+    return getattr(get(name), "BY_TARGET", {}).get(target, {})

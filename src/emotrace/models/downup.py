@@ -24,6 +24,9 @@ from torch.nn import functional
 from emotrace.models.convolution import convolved, silenced
 from emotrace.models.initialisation import glorot
 
+BY_TARGET = {"valence": {"width": 128}}
+"""Paper, section 5.2: 32 filters for arousal, 128 for valence."""
+
 
 class Network(nn.Module):
     """Convolutions and max-pooling down, transposed convolutions up.

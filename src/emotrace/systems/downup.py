@@ -3,8 +3,6 @@
 Unstated in the source: learning rate, epochs, patience and L2's weight (0 here, until it is tuned).
 """
 
-from dataclasses import replace
-
 from emotrace.systems import Choice, Range, Task, network
 
 TITLE = "Down/up"
@@ -23,5 +21,4 @@ SPACE = {
 
 def fit(task: Task, settings: network.Settings) -> network.Fitted:
     """Train; see :mod:`emotrace.systems`."""
-    width = 128 if task.target == "valence" else 32
-    return network.fit("downup", task, replace(settings, arguments={"width": width, **settings.arguments}))
+    return network.fit("downup", task, settings)

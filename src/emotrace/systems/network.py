@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emotrace import postprocessing
+from emotrace import models, postprocessing
 from emotrace.annotation import lag
 from emotrace.features.normalisation import Normalisation
 from emotrace.systems import materials, regression, windows
@@ -99,7 +99,8 @@ def fit(network: str, task: Any, settings: Settings, view: View | None = None) -
     Raises:
         ModelError: the loss is not finite, or a checkpoint in the task's folder cannot be gone on from.
     """
-    config = _config(network, task, settings, view)
+    arguments = {**models.stated(network, task.target), **settings.arguments}
+    config = _config(network, task, replace(settings, arguments=arguments), view)
     data = _dataset(task, config, view)
     run = loop.fit(config, task.seed, data, task.folder / "checkpoint.npz", partial(_report, task), device=task.device)
     return Fitted(config, run.best, data.rule, view, task.device)

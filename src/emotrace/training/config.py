@@ -45,7 +45,7 @@ class Config:
         root: where the corpus lies.
         target: what to predict.
         network: a module of :mod:`emotrace.models`.
-        arguments: keyword arguments of its ``Network``.
+        arguments: keyword arguments of its ``Network``; where left out, what its source has for the target.
         front_end: a module of :mod:`emotrace.features`.
         normalisation: of the features.
         lag_s: how much earlier than the gold standard the network answers; 0 lets it learn the lag, as the paper does.

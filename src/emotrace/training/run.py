@@ -13,7 +13,7 @@ from typing import Any
 import joblib
 import torch
 
-from emotrace import features, provenance
+from emotrace import features, models, provenance
 from emotrace.errors import ConfigError, ModelError
 from emotrace.output import write_text
 from emotrace.training import batched, loop, parallel
@@ -140,8 +140,9 @@ def weights(out: Path, seed: int) -> loop.Tensors:
 
 
 def _complete(config: Config) -> Config:
-    """The front end decides the network's input size."""
-    config = replace(config, arguments={"size": features.get(config.front_end).size, **config.arguments})
+    """With the input size, which the front end decides, and what the network's source has for the target."""
+    size, stated = features.get(config.front_end).size, models.stated(config.network, config.target)
+    config = replace(config, arguments={"size": size, **stated, **config.arguments})
     try:
         loop.build(config)
     except (TypeError, ValueError) as error:
