@@ -84,6 +84,16 @@ class TestAll:
         assert note == "- Down/up: networks on Abacus 3000"
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("figure4", "--seeds"), ("figure4", "--systems"), ("figure1", "--systems"), ("timing", "--seeds")],
+)
+def test_options_that_would_change_nothing_are_refused(name, option, tmp_path):
+    done = CliRunner().invoke(main, ["reproduce", name, "--corpus", "recola", "--root", str(tmp_path), option, "3"])
+    assert done.exit_code == 2
+    assert f"No such option: {option}" in done.output
+
+
 class TestFigureFour:
     def test_the_longest_rated_stretch(self):
         nan = np.nan
