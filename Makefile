@@ -50,8 +50,9 @@ bench: $(VENV)/.dev ## the benchmarks, each against a reference in the same run
 	$(BIN)/python benchmarks/frontend.py
 	$(BIN)/python benchmarks/predict.py
 
-weights: $(VENV)/.dev ## train the shipped weights and measure them (about an hour on 2 cores; needs DATA=folder of data)
+weights: $(VENV)/.dev ## train the shipped weights and measure them (hours on 2 cores; needs DATA=folder of data)
 	$(BIN)/emotrace reproduce shipped --root $(DATA) --weights src/emotrace/inference/weights --jobs 2
+	$(BIN)/emotrace reproduce live --root $(DATA) --weights src/emotrace/inference/weights --jobs 2
 
 clean: ## remove what make made
 	rm -rf $(VENV) out build

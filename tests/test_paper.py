@@ -91,7 +91,7 @@ class TestAll:
 def test_options_that_would_change_nothing_are_refused(name, option, tmp_path):
     done = CliRunner().invoke(main, ["reproduce", name, "--corpus", "recola", "--root", str(tmp_path), option, "3"])
     assert done.exit_code == 2
-    assert f"No such option: {option}" in done.output
+    assert f"No such option '{option}'" in done.output
 
 
 class TestFigureFour:
