@@ -12,7 +12,7 @@ from emotrace.corpora.stitched import room_noise
 from emotrace.features import logmel, voice
 from emotrace.features.normalisation import Normalisation, Statistics
 from emotrace.inference import familiarity, model
-from emotrace.inference.familiarity import Profile, excerpts, fit, warnings
+from emotrace.inference.familiarity import LATEST_ROWS, Latest, Profile, doubt, excerpts, fit, warnings
 from emotrace.training import augmentation
 
 RATE_HZ = audio.RATE_HZ
@@ -173,6 +173,13 @@ class TestSentences:
             "do not trust the trace"
         )
 
+    def test_doubts_of_one_kind_are_equal_whatever_the_figures(self):
+        short, long = (doubt(measured(np.zeros(n * RATE_HZ, np.float32)), RANGES) for n in (2, 3))
+        assert short.text != long.text
+        assert short == long
+        assert short != doubt(measured(drums(10, 90).astype(np.float32)), RANGES)
+        assert doubt(measured(speech()), RANGES) is None
+
     def test_without_ranges_only_the_lack_of_sound_is_noticed(self):
         assert warnings(measured(drums(10, 90)), {}) == []
         assert len(warnings(measured(np.zeros(RATE_HZ)), {})) == 1
@@ -214,6 +221,42 @@ class TestProfile:
         tilted = rows + np.linspace(-1, 1, 40, dtype=np.float32) * np.array(rule.prior_sd, dtype=np.float32)
         assert 0.3 < Profile(rule).update(tilted).measures()["shape"] < 0.7
         assert "shape" not in Profile(Normalisation()).update(rows).measures()
+
+
+class TestLatest:
+    RULE = Normalisation(range_db=30, prior_mean=(0.0,) * 40, prior_sd=(1.0,) * 40)
+
+    @pytest.mark.parametrize("count", [30, 300, LATEST_ROWS, LATEST_ROWS + 128, LATEST_ROWS + 9 * 256])
+    @pytest.mark.parametrize("step", [4, 70, 5000])
+    def test_is_a_profile_of_the_last_ten_seconds(self, count, step):
+        rows = logmel.log_mel(speech())[:count]
+        latest = Latest(self.RULE)
+        for first in range(0, count, step):
+            latest.update(rows[first : first + step])
+        expected = Profile(self.RULE).update(rows[-LATEST_ROWS:]).measures()
+        assert latest.measures() == pytest.approx(expected, abs=1e-6)
+
+    def test_may_be_asked_between_pieces(self):
+        rows = logmel.log_mel(speech())[: LATEST_ROWS + 256]
+        latest = Latest(self.RULE)
+        for first in range(0, len(rows), 100):
+            latest.update(rows[first : first + 100]).measures()
+        expected = Profile(self.RULE).update(rows[-LATEST_ROWS:]).measures()
+        assert latest.measures() == pytest.approx(expected, abs=1e-6)
+
+    def test_of_any_number_of_rows_it_is_of_nine_to_ten_seconds(self):
+        rows = logmel.log_mel(speech())
+        latest = Latest(self.RULE)
+        lengths = [latest.update(rows[n : n + 1]).measures()["duration_s"] for n in range(LATEST_ROWS + 300)]
+        assert 8.9 < min(lengths[LATEST_ROWS:]) < max(lengths) < 10.3
+
+    def test_remembers_no_more(self):
+        latest = Latest().update(np.random.default_rng(0).normal(size=(3000, 40)).astype(np.float32))
+        before = [sum(part.size for part in kept) for kept in (latest._levels, latest._windows, latest._waiting)]
+        for _ in range(300):
+            latest.update(np.zeros((100, 40), np.float32))
+        after = [sum(part.size for part in kept) for kept in (latest._levels, latest._windows, latest._waiting)]
+        assert sum(after) <= sum(before) + 256 * 40
 
 
 class TestFit:

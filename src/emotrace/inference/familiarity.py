@@ -8,7 +8,9 @@ each of them lies, and :func:`warnings` puts into words what lies outside.
 Songs, several voices at once and speech synthesis are near enough to speech to pass.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -23,9 +25,13 @@ FRONT_ENDS = ("logmel", "voice")
 EXCERPTS_S = (5, 10, 20, 60)
 """Lengths that training recordings are cut to: short recordings scatter more than the long ones of a corpus."""
 
+LATEST_ROWS = 1000
+"""What :class:`Latest` remembers: 10 s, one of the lengths that the bounds are fitted on."""
+
 _WINDOW = 256
 _STEP = 128
 _WINDOWS_AT_ONCE = 32
+_LATEST_WINDOWS = (LATEST_ROWS - _WINDOW) // _STEP + 1
 _SHORTEST_WINDOW = 50
 _POOL = 4
 _POOL_RATE_HZ = HOP_RATE_HZ / _POOL
@@ -74,8 +80,8 @@ class Profile:
         self.rule = rule or Normalisation()
         self.statistics = self.rule.statistics(BINS + self.rule.voice)
         self._rest: Floats = np.empty((0, BINS), dtype=np.float32)
-        self._levels: list[np.ndarray] = []
-        self._windows: list[np.ndarray] = []
+        self._levels: MutableSequence[np.ndarray] = []
+        self._windows: MutableSequence[np.ndarray] = []
 
     def update(self, rows: Floats) -> Self:
         """Add (m, bins) rows at 100 Hz of samples in [-1, 1].
@@ -84,15 +90,19 @@ class Profile:
         statistics are of all of them.
         """
         self.statistics.update(rows)
+        self._look(rows, _WINDOWS_AT_ONCE)
+        return self
+
+    def _look(self, rows: Floats, at_once: int) -> None:
+        """Describe the windows that these rows complete, so many in an entry."""
         rows = np.concatenate([self._rest, rows[:, :BINS]])
         count = max(0, (len(rows) - _WINDOW) // _STEP + 1)
-        for first in range(0, count, _WINDOWS_AT_ONCE):
-            some = min(_WINDOWS_AT_ONCE, count - first)
+        for first in range(0, count, at_once):
+            some = min(at_once, count - first)
             piece = rows[first * _STEP : (first + some - 1) * _STEP + _WINDOW]
             self._windows.append(_describe(piece, _WINDOW))
             self._levels.append(_pooled(piece[: some * _STEP]))
         self._rest = rows[count * _STEP :].copy()
-        return self
 
     def merge(self, other: "Profile") -> Self:
         """Add what another has seen, as if it came after a cut."""
@@ -146,6 +156,47 @@ class Profile:
         mean, prior, sd = (np.array(each)[:BINS] for each in (mean, self.rule.prior_mean, self.rule.prior_sd))
         distance = (mean - mean.mean()) - (prior - prior.mean())
         return {"shape": float(np.mean(np.abs(distance) / sd))}
+
+
+class Latest(Profile):
+    """What the last 10 s of rows that go on coming are like, in constant memory.
+
+    Up to 10 s it is what a :class:`Profile` is. Then it is of 10 s wherever ``LATEST_ROWS`` and a multiple of 128 rows
+    have come, elsewhere of 9 to 10.2 s. ``statistics`` are those of the last :meth:`measures`. It does not merge.
+    """
+
+    def __init__(self, rule: Normalisation | None = None) -> None:
+        super().__init__(rule)
+        self._levels, self._windows = deque(maxlen=_LATEST_WINDOWS), deque(maxlen=_LATEST_WINDOWS)
+        self._bins = BINS + self.rule.voice
+        self._ring = np.empty((LATEST_ROWS, self._bins), np.float32)
+        self._count = 0
+        self._waiting: list[Floats] = []
+        self._waits = 0
+
+    def update(self, rows: Floats) -> Self:
+        """Add (m, bins) rows, which stay as they are, as to a :class:`Profile`."""
+        self._waiting.append(rows)
+        self._waits += len(rows)
+        # Rows of 40 ms at a time are cheaper to look at together.
+        if len(self._rest) + self._waits >= _WINDOW:
+            self._look_at_waiting()
+        return self
+
+    def _look_at_waiting(self) -> None:
+        rows = np.concatenate(self._waiting)
+        self._waiting, self._waits = [], 0
+        latest = rows[-LATEST_ROWS:]
+        self._count += len(rows)
+        self._ring[np.arange(self._count - len(latest), self._count) % LATEST_ROWS] = latest
+        self._look(rows, 1)
+
+    def measures(self) -> dict[str, float]:
+        """Describe the last 10 s."""
+        if self._waiting:
+            self._look_at_waiting()
+        self.statistics = self.rule.statistics(self._bins).update(self._ring[: self._count])
+        return super().measures()
 
 
 def _pooled(rows: Floats) -> np.ndarray:
@@ -294,6 +345,14 @@ def _bounds_db(values: np.ndarray) -> tuple[float, float]:
     return round(float(low) - _MARGIN_DB, 2), round(float(high) + _MARGIN_DB, 2)
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """What is unlike speech. Two are equal that differ in figures or reasons alone."""
+
+    kind: str
+    text: str = field(compare=False)
+
+
 def warnings(measures: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]) -> list[str]:
     """Say in plain words what is unlike speech, the gravest only.
 
@@ -304,28 +363,32 @@ def warnings(measures: Mapping[str, float], ranges: Mapping[str, tuple[float, fl
     Returns:
         At most one sentence on what makes the trace meaningless, or else at most one on what makes it doubtful.
     """
+    found = doubt(measures, ranges)
+    return [] if found is None else [found.text]
+
+
+def doubt(measures: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]) -> Doubt | None:
+    """The same as :func:`warnings`, of a kind that can be compared."""
     duration_s = measures["duration_s"]
     least_s = min(_LEAST_S, duration_s / 3)
     if measures["audible_s"] < least_s:
-        return [
-            f"almost no sound: {measures['audible_s']:.1f} s of {duration_s:.1f} s are louder than silence; "
-            "the trace means nothing"
-        ]
+        why = f"{measures['audible_s']:.1f} s of {duration_s:.1f} s are louder than silence; the trace means nothing"
+        return _doubt("almost no sound", f": {why}")
     if measures["sounding_s"] < least_s:
-        return [
-            f"no speech found: {measures['sounding_s']:.1f} s of {duration_s:.1f} s are louder than the steady sound "
-            "behind them; the trace means nothing"
-        ]
+        why = f"{measures['sounding_s']:.1f} s of {duration_s:.1f} s are louder than the steady sound behind them"
+        return _doubt("no speech found", f": {why}; the trace means nothing")
     no_speech = [text for name, side, text in _NO_SPEECH if _outside(measures, ranges, name) == side]
     if no_speech:
-        return [f"this does not sound like speech ({', '.join(no_speech)}): do not trust the trace"]
+        return _doubt("this does not sound like speech", f" ({', '.join(no_speech)}): do not trust the trace")
     odd = [text for name, side, text in _ODD if _outside(measures, ranges, name) == side]
     if odd:
-        return [
-            f"recording or voice unlike the training speech ({', '.join(odd)}): "
-            "trust the shape of the trace more than its level"
-        ]
-    return []
+        advice = "trust the shape of the trace more than its level"
+        return _doubt("recording or voice unlike the training speech", f" ({', '.join(odd)}): {advice}")
+    return None
+
+
+def _doubt(kind: str, more: str) -> Doubt:
+    return Doubt(kind, kind + more)
 
 
 def _outside(measures: Mapping[str, float], ranges: Mapping[str, tuple[float, float]], name: str) -> int:
