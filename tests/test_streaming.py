@@ -95,6 +95,46 @@ def test_bad_samples_are_named_and_not_taken(saved, speech):
     np.testing.assert_allclose(joined(traces), joined(streamed(saved, speech, [])), atol=1e-5)
 
 
+TONE = (0.3 * np.sin(2 * np.pi * 440 * np.arange(24 * RATE_HZ) / RATE_HZ)).astype(np.float32)
+
+
+def test_a_warning_comes_once_and_goes(speech):
+    stream = emotrace.Stream()
+    told = {}
+    for piece in np.split(np.concatenate([TONE, speech, speech, speech]), range(RATE_HZ, 51 * RATE_HZ, RATE_HZ)):
+        trace = stream.push(piece)
+        if stream.changes:
+            told[stream.changes[0].time_s] = (trace.warnings, stream.warnings)
+    (began_s, (began, holding)), (over_s, over) = told.items()
+    assert began_s == 10.0
+    assert began == holding
+    assert began[0].startswith("no speech found: 0.0 s of 10.0 s")
+    assert 24 < over_s < 34
+    assert over == ((), ())
+    assert stream.finish().warnings == ()
+
+
+def test_a_large_push_tells_all_that_began_in_it(speech):
+    sound = np.concatenate([TONE, speech, speech, speech])
+    stream = emotrace.Stream()
+    trace = stream.push(sound)
+    assert len(trace.warnings) == 1
+    assert [len(change.warnings) for change in stream.changes] == [1, 0]
+    assert stream.warnings == ()
+    stream.push(speech)
+    assert stream.changes == []
+
+
+@pytest.mark.parametrize("sound", [TONE, np.zeros_like(TONE), None], ids=["tone", "silence", "speech"])
+@pytest.mark.parametrize("length_s", [0.04, 0.03, 3, 10])
+@pytest.mark.filterwarnings("ignore::emotrace.inference.predictor.FamiliarityWarning")
+def test_a_short_sound_is_judged_as_a_recording_is(speech, sound, length_s):
+    sound = np.resize(speech if sound is None else sound, round(length_s * RATE_HZ))
+    traces = streamed("live", sound, range(0, len(sound), 640))
+    told = sum((trace.warnings for trace in traces), ())
+    assert told == (emotrace.predict(sound, RATE_HZ, model="live").warnings if length_s >= 0.04 else ())
+
+
 @pytest.mark.parametrize(
     ("samples", "match"),
     [

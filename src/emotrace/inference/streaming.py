@@ -1,8 +1,8 @@
 """Traces of sound while it arrives: every frame as soon as what the networks look ahead to has been heard.
 
 All parts keep a state and work frame by frame, so that how the sound was cut into pieces does not show in the trace:
-the resampler, the filter bank, the running normalisation (:class:`emotrace.features.normalisation.Running`), and the
-networks.
+the resampler, the filter bank, the running normalisation (:class:`emotrace.features.normalisation.Running`), the
+networks, and what is said of sound that is unlike speech (:mod:`emotrace.inference.watch`).
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from emotrace.features import logmel
 from emotrace.features.logmel import HOP_S, STACK, WINDOW_S
 from emotrace.features.normalisation import Running
 from emotrace.inference import model as saved
+from emotrace.inference.watch import Change, Watch
 from emotrace.trace import FRAME_S, Trace
 
 MODEL = "live"
@@ -42,6 +43,7 @@ class Stream:
             the frame itself, the overlap of its last window, and what resampling holds back at most. Computing comes
             on top.
         frames: given so far.
+        changes: of :attr:`warnings` in the last push, or at the end, in order and with their times.
 
     Raises:
         AudioError: a rate that is not read, or no channel.
@@ -56,16 +58,23 @@ class Stream:
         self._rows = _front_end(self.model)
         bins = features.get(self.model.front_end).bins
         self._normalise = Running(self.model.rule, bins=bins)
+        self._watch = Watch(self.model)
         self._networks: _Networks = _Stepping(self.model) if self.model.ages else _Sliding(self.model)
         self._waiting = np.empty((0, bins), np.float32)
         self._finished = False
         self.frames = 0
+        self.changes: list[Change] = []
         self.latency_s = latency_s(self.model) + self._sound.delay_s
 
     @property
     def time_s(self) -> float:
         """Where the next frame starts."""
         return self.frames * FRAME_S
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know now before believing the trace: what holds of the last 10 s, a sentence or none."""
+        return self._watch.warnings
 
     def push(self, samples: np.ndarray) -> Trace:
         """Take sound, give the frames that are now final.
@@ -74,7 +83,8 @@ class Stream:
             samples: (n,) or (n, channels): floats in [-1, 1], or int16, int32 or uint8, which are scaled; n may be 0.
 
         Returns:
-            The next frames, often none: a trace may have no frames. Its times go on from those of the last trace.
+            The next frames, often none: a trace may have no frames. Its times go on from those of the last trace. Its
+            warnings are those that begin to hold with ``samples``; :attr:`warnings` says which still do.
 
         Raises:
             AudioError: samples of another shape or type, or one that is NaN or infinite, with its time; nothing of
@@ -83,13 +93,15 @@ class Stream:
         """
         self._check_open()
         rows = self._rows.push(self._sound.push(samples))
+        self.changes = self._watch.update(rows)
         return self._trace(list(self._networks.push(self._normalised(rows))))
 
     def finish(self) -> Trace:
         """End the stream: give the frames that waited for what was to come.
 
         Returns:
-            The rest; together with all before, floor(n / 640) frames, n the samples at 16 kHz.
+            The rest; together with all before, floor(n / 640) frames, n the samples at 16 kHz. Of a sound of up to 10 s
+            the warnings are those of :func:`emotrace.predict`.
 
         Raises:
             EmotraceError: the stream is finished already.
@@ -97,6 +109,7 @@ class Stream:
         self._check_open()
         self._finished = True
         rows = np.concatenate([self._rows.push(self._sound.finish()), self._rows.finish()])
+        self.changes = [*self._watch.update(rows), *self._watch.finish()]
         return self._trace([*self._networks.push(self._normalised(rows)), *self._networks.finish()])
 
     def _check_open(self) -> None:
@@ -120,6 +133,7 @@ class Stream:
             np.clip(table.mean(axis=0), -1, 1),
             targets=targets,
             spread=table.std(axis=0, ddof=min(1, len(table) - 1)),
+            warnings=tuple(text for change in self.changes for text in change.warnings),
         )
 
 
