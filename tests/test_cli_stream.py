@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,6 +72,17 @@ def test_a_bad_sample_is_named(speech):
     assert result.exit_code == 2
     assert "the sample at 0.500 s is inf" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_what_is_no_speech_is_said_once_and_when_it_is_over():
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(21 * RATE_HZ) / RATE_HZ)
+    sound = np.concatenate([tone, audio.load(ROOT / "examples" / "demo.flac")[: 16 * RATE_HZ]])
+    result = call((sound * 32767).astype("<i2").tobytes(), "--model", "live")
+    assert result.exit_code == 0
+    assert len(rows(result.stdout)) == 37 * 25
+    began, over = result.stderr.splitlines()
+    assert began.startswith("warning: at 10.0 s: no speech found: 0.0 s of 10.0 s are louder")
+    assert re.fullmatch(r"at (2\d|3[01])\.\d s: the warning is over", over)
 
 
 def encoded(kind, rate_hz=RATE_HZ, **settings):

@@ -17,6 +17,7 @@ from emotrace.errors import AudioError
 if TYPE_CHECKING:
     import numpy as np
 
+    from emotrace.inference.streaming import Stream
     from emotrace.trace import Trace
 
 _KINDS = {"s16le": "<i2", "f32le": "<f4"}
@@ -70,7 +71,8 @@ def stream(model: str, rate: int, channels: int, kind: str, microphone: str | No
 
     Reads raw PCM from standard input and writes one JSON object a line, every 40 ms: time_s, the start of the frame,
     arousal, valence, their SD, and latency_s, how much sound after time_s had to be heard for it. Ends with the input,
-    or on Ctrl-C, with the frames that were still waiting.
+    or on Ctrl-C, with the frames that were still waiting. Standard error says when the last 10 s begin to be unlike
+    speech, and when that no longer holds.
     """
     from emotrace.inference.streaming import Stream
 
@@ -81,19 +83,22 @@ def stream(model: str, rate: int, channels: int, kind: str, microphone: str | No
         heard = _piped(kind, channels, interrupts) if microphone is None else _recorded(microphone, rate, channels)
         try:
             for samples in interrupts.until_asked(heard):
-                _print(live.push(samples), live.latency_s)
-            _print(live.finish(), live.latency_s)
+                _print(live.push(samples), live)
+            _print(live.finish(), live)
         except BrokenPipeError:
             # Whoever read the lines has gone. Nothing is left to be written when Python closes standard output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _print(trace: "Trace", latency_s: float) -> None:
+def _print(trace: "Trace", live: "Stream") -> None:
     columns: dict[str, list[Any]] = trace.columns()
     for row in zip(*columns.values(), strict=True):
-        line = dict(zip(columns, row, strict=True)) | {"latency_s": round(latency_s, 4)}
+        line = dict(zip(columns, row, strict=True)) | {"latency_s": round(live.latency_s, 4)}
         sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
+    for time_s, warnings in live.changes:
+        text = f"warning: at {time_s:.1f} s: {warnings[0]}" if warnings else f"at {time_s:.1f} s: the warning is over"
+        click.echo(text, err=True)
 
 
 class _Interrupts:
