@@ -71,7 +71,23 @@ def test_a_bad_sample_is_named(speech):
     result = call(bad.astype("<f4").tobytes(), "--format", "f32le")
     assert result.exit_code == 2
     assert "the sample at 0.500 s is inf" in result.stderr
+    assert "or give another --format than f32le" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_integers_that_are_read_as_floats_are_an_error_that_names_the_format(speech):
+    result = call((speech * 32767).astype("<i2").tobytes(), "--format", "f32le")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("or give another --format than f32le\n")
+
+
+def test_a_bad_sample_of_a_microphone_is_no_question_of_format(monkeypatch):
+    broken = Microphone(RATE_HZ, 640, None, 1, "float32")
+    broken.read = lambda frames: (np.full((frames, 1), np.nan, np.float32), False)
+    sounddevice(monkeypatch, lambda *_: broken)
+    result = call(None, "--microphone")
+    assert result.exit_code == 2
+    assert result.stderr == "emotrace: live audio: the sample at 0.000 s is nan; repair or export it again\n"
 
 
 def test_what_is_no_speech_is_said_once_and_when_it_is_over():

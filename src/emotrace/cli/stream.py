@@ -83,11 +83,19 @@ def stream(model: str, rate: int, channels: int, kind: str, microphone: str | No
         heard = _piped(kind, channels, interrupts) if microphone is None else _recorded(microphone, rate, channels)
         try:
             for samples in interrupts.until_asked(heard):
-                _print(live.push(samples), live)
+                _print(_pushed(live, samples, kind if microphone is None else None), live)
             _print(live.finish(), live)
         except BrokenPipeError:
             # Whoever read the lines has gone. Nothing is left to be written when Python closes standard output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _pushed(live: "Stream", samples: "np.ndarray", kind: str | None) -> "Trace":
+    """What a push gives; a sample that is none is a sign that the bytes are not of the ``kind`` that was stated."""
+    try:
+        return live.push(samples)
+    except AudioError as error:
+        raise AudioError(f"{error}, or give another --format than {kind}" if kind else str(error)) from None
 
 
 def _print(trace: "Trace", live: "Stream") -> None:
