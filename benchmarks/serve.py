@@ -122,6 +122,8 @@ async def talk(address: str, sound: np.ndarray, expected: np.ndarray, latency_s:
         async def listen() -> str:
             async for message in socket:
                 told = json.loads(message)
+                if told["type"] == "warning":
+                    continue
                 if told["type"] != "trace":
                     return str(told["type"])
                 values.extend(zip(told["arousal"], told["valence"], strict=True))

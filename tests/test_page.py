@@ -1,6 +1,7 @@
 """The page of `emotrace serve` and the pages of reports in a real browser."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -249,6 +250,50 @@ def test_the_microphone_is_drawn_while_one_speaks_and_kept_afterwards(page):
         "[Math.min, Math.max].map((f) => f(...document.querySelector('.js-plotly-plot').data[0].y))"
     )
     assert high - low > 0.001, "the speech that the browser was fed is in it"
+
+
+READY = {"type": "ready", "targets": ["arousal", "valence"], "frame_s": 0.04, "unit_range": [-1, 1], "latency_s": 1.0}
+
+
+@contextlib.contextmanager
+def spoken_to(page):
+    """Speaking to a server whose part the test takes: what is yielded sends its messages."""
+    sockets = []
+    page.route_web_socket("**/v1/stream", lambda socket: sockets.append(socket))
+    page.get_by_role("button", name="Speak now").click()
+    page.wait_for_selector("#live:not([hidden])")
+    yield lambda message: sockets[-1].send(json.dumps(message))
+    page.get_by_role("button", name="Stop").click()
+
+
+def warning(*texts):
+    return {"type": "warning", "time_s": 10.0, "warnings": texts}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_no_speech_is_shown_while_it_is(browser, address, scheme):
+    with opened(browser, address, viewport={"width": 390, "height": 844}, color_scheme=scheme) as page:
+        shown = page.locator("#live-warning")
+        with spoken_to(page) as tell:
+            tell(READY)
+            page.wait_for_selector("#live .course .main-svg")
+            assert not shown.is_visible()
+            tell(warning("almost no sound: <b>the trace means nothing"))
+            shown.wait_for()
+            assert shown.inner_text() == "almost no sound: <b>the trace means nothing"
+            assert shown.get_attribute("role") == "alert"
+            assert contrast(page, "#live-warning") >= 4.5
+            assert fits(page)
+            tell(warning())
+            shown.wait_for(state="hidden")
+            tell(warning("no speech found"))
+            shown.wait_for()
+        shown.wait_for(state="hidden")
+        tell(warning("no speech found at the end"))
+        with spoken_to(page) as tell:
+            tell(READY)
+            page.wait_for_selector("#live .course .main-svg")
+            assert shown.text_content() == "", "that of the recording before is gone"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

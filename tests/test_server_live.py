@@ -102,6 +102,24 @@ def test_frames_are_those_of_a_stream(address, quick, speech, form):
         np.testing.assert_allclose(np.concatenate([p[target] for p in told[:-1]]), expected[:, i], atol=5.1e-5)
 
 
+def test_what_is_no_speech_is_told_where_it_begins_and_ends(address, speech):
+    tone = (9000 * np.sin(2 * np.pi * 440 * np.arange(12 * 16000) / 16000)).astype(np.int16)
+    sound = np.concatenate([tone, speech, speech])
+    with talk(address) as socket:
+        for start in range(0, len(sound), 16000):
+            socket.send(sound[start : start + 16000].tobytes())
+        socket.send(json.dumps({"type": "finish"}))
+        told, code = answers(socket)
+    assert code == 1000
+    began, over = (part for part in told if part["type"] == "warning")
+    assert set(began) == {"type", "time_s", "warnings"}
+    assert began["time_s"] == 10.0
+    assert began["warnings"][0].startswith("no speech found: 0.0 s of 10.0 s are louder")
+    assert 12 < over["time_s"] < 24
+    assert over["warnings"] == []
+    assert told.index(began) < told.index(over) < len(told) - 1, "they come while one speaks, not all at the end"
+
+
 def frames(told):
     return [arousal for part in told[:-1] for arousal in part["arousal"]]
 

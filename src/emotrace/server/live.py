@@ -3,8 +3,9 @@
 The client's first message is JSON: ``{"rate_hz": 48000, "format": "s16le", "channels": 1, "model": "downup"}``
 (``format`` may be ``f32le``; all but ``rate_hz`` may be left out). The server answers ``{"type": "ready", ...}`` with
 targets, scale and latency. Then binary messages are samples, little-endian, those of several channels interleaved; each
-answer ``{"type": "trace", "time_s": [...], ...}`` holds the frames that are new. ``{"type": "finish"}`` asks for the
-rest; it ends with ``{"type": "end"}`` and close code 1000.
+answer ``{"type": "trace", "time_s": [...], ...}`` holds the frames that are new. ``{"type": "warning", "time_s": 10.0,
+"warnings": [...]}`` says, where it changes, how the 10 s before ``time_s`` are unlike speech; an empty list, that they
+no longer are. ``{"type": "finish"}`` asks for the rest; it ends with ``{"type": "end"}`` and close code 1000.
 What goes wrong is ``{"type": "error", "detail": ...}`` and a close code: 1003 for what is no such message, 1007 for bad
 sound, 1008 for silence or a client that does not read, 1009 for too long a stream, 1013 where there is no room.
 """
@@ -112,9 +113,9 @@ class Talks:
                     1009, f"a stream lasts {self._limits.max_minutes:g} minutes at most; start a new one"
                 )
             self._counts.stream_audio_s.inc(len(samples) / start.rate_hz)
-            await self._send_trace(socket, await self._thread(stream.push, samples))
+            await self._send_new(socket, stream, await self._thread(stream.push, samples))
         _check_finish(message)
-        await self._send_trace(socket, await self._thread(stream.finish))
+        await self._send_new(socket, stream, await self._thread(stream.finish))
         await self._send(socket, {"type": "end"})
         await socket.close(1000)
         return 1000
@@ -140,9 +141,12 @@ class Talks:
             raise WebSocketDisconnect(message.get("code", 1006))
         return message
 
-    async def _send_trace(self, socket: WebSocket, trace: Trace) -> None:
+    async def _send_new(self, socket: WebSocket, stream: Stream, trace: Trace) -> None:
+        """The frames of a piece that was taken, and what changed with it."""
         if len(trace):
             await self._send(socket, {"type": "trace", **trace.columns()})
+        for change in stream.changes:
+            await self._send(socket, {"type": "warning", **change._asdict()})
 
     async def _send(self, socket: WebSocket, answer: dict[str, Any]) -> None:
         # A client that does not read fills its connection's buffer; from then on sending waits.

@@ -174,6 +174,12 @@
     label();
   }
 
+  /* What holds of the last seconds; nothing any more without texts. */
+  function warn(texts) {
+    by("live-warning").textContent = texts.join(" ");
+    by("live-warning").hidden = !texts.length;
+  }
+
   function label() {
     by("record-text").textContent = talk ? "Stop" : "Speak now";
     by("record").classList.toggle("recording", Boolean(talk));
@@ -194,6 +200,7 @@
     by("live").hidden = false;
     by("live-note").textContent = "";
     by("live-delay").textContent = "";
+    warn([]);
 
     pieces.port.onmessage = ({ data }) => {
       if (data === null) { finish(); return; }
@@ -219,6 +226,8 @@
         timer = setInterval(draw, 200);
       } else if (part.type === "trace") {
         plot.push(part);
+      } else if (part.type === "warning") {
+        warn(part.warnings);
       } else if (part.type === "error") {
         by("live-note").textContent = part.detail;
         say(part.detail);
