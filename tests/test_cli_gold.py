@@ -75,6 +75,14 @@ def test_spread_is_in_further_columns(panel, tmp_path):
     assert (tmp_path / "gold.csv").read_text().startswith("time_s,value,sd,standard_error,effective_raters\n")
 
 
+def test_milliseconds_without_a_name_are_told(tmp_path):
+    rows = "".join(f"{250 * i},{np.sin(i / 4):.4f},{np.sin(i / 4 - 0.1):.4f}\n" for i in range(41))
+    (tmp_path / "1.csv").write_text("timestamp,1,2\n" + rows)
+    done = call(tmp_path / "1.csv", "-o", tmp_path / "gold.csv", "--method", "mean")
+    assert f"{tmp_path / '1.csv'}: no unit of time, steps of milliseconds" in done.output
+    assert "2 raters, 257 frames at 25 Hz" in done.output
+
+
 def test_frames_that_nobody_rated_are_empty(tmp_path):
     time_s = np.r_[np.arange(0, 4, 0.04), np.arange(10, 14, 0.04)]
     paths = [save(tmp_path / f"{name}.csv", time_s, np.sin(time_s) + i) for i, name in enumerate("abc")]

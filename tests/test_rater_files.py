@@ -45,6 +45,29 @@ def test_dialects(tmp_path, text):
     np.testing.assert_allclose(second.values, [0.2, 0.4, 0.6])
 
 
+@pytest.mark.parametrize("header", ["timestamp,1,2\n", "time,1,2\n", "frametime,1,2\n", ""])
+def test_steady_times_without_a_unit_are_milliseconds_where_steps_are_long(tmp_path, header):
+    rows = "".join(f"{1000 + 250 * i},0.{i},0\n" for i in range(9))
+    traces = files.read([write(tmp_path, header + rows)])
+    np.testing.assert_allclose(traces[0].time_s, 1 + 0.25 * np.arange(9))
+    assert files.in_guessed_ms(traces) == str(tmp_path / "r.csv")
+
+
+@given(st.floats(0.001, 4.9), st.integers(3, 20))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_times_without_a_unit_are_seconds_where_steps_are_short(tmp_path, step_s, entries):
+    traces = files.read([write(tmp_path, "time,a\n" + "".join(f"{i * step_s},1\n" for i in range(entries)))])
+    np.testing.assert_allclose(traces[0].time_s, step_s * np.arange(entries))
+    assert files.in_guessed_ms(traces) == ""
+
+
+@pytest.mark.parametrize(("name", "unit_s"), [("time_s", 1), ("Time(sec)", 1), ("Second", 1), ("time_ms", 0.001)])
+def test_a_named_unit_is_believed(tmp_path, name, unit_s):
+    traces = files.read([write(tmp_path, f"{name},a\n0,1\n60,2\n120,1\n")])
+    np.testing.assert_allclose(traces[0].time_s, np.array([0, 60, 120]) * unit_s)
+    assert files.in_guessed_ms(traces) == ""
+
+
 def test_without_a_header(tmp_path):
     traces = files.read([write(tmp_path, "0 1 2\n1 3 4\n")])
     assert [trace.name for trace in traces] == ["rater 1", "rater 2"]
@@ -106,7 +129,7 @@ def test_the_last_entry_holds_for_the_raters_own_step(tmp_path, step_s, rate_hz,
 
 
 def test_two_entries_are_no_rate_at_which_the_last_would_hold(tmp_path):
-    ratings = files.ratings(files.read([write(tmp_path, "time,a\n0,1\n60,2\n")]), "x")
+    ratings = files.ratings(files.read([write(tmp_path, "time_s,a\n0,1\n60,2\n")]), "x")
     assert ratings.time_s[-1] == 60
 
 
@@ -132,6 +155,8 @@ def test_two_entries_are_no_rate_at_which_the_last_would_hold(tmp_path):
         ("frame,anna,ben\n0,1,2\n1,1,2\n", 1, "only 'frame', 'anna', 'ben'"),
         (",anna,ben\n0,1,2\n1,1,2\n", 1, "only '', 'anna', 'ben'"),
         ("time (min),anna\n0,1\n1,1\n", 1, "no column is called time"),
+        ("time,a\n0,1\n8.1,0\n31.7,1\n", None, "steps of 15.85 (median) and may be seconds or milliseconds"),
+        ("time,a\n0,1\n60,2\n", None, "call their column time_s or time_ms"),
         ("time,a\n0,1\n1,0.", 3, "cut off"),
         ("time,a,b\n0,1,2\n1,0.", 3, "cut off"),
         ("time,käse\n0,1\n1,2\n".encode("latin-1"), 1, "not UTF-8"),

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
-from emotrace.annotation.resampling import MAX_GAP_S, How, fill_gaps, grid, onto_grid, own_step_s
+from emotrace.annotation.resampling import MAX_GAP_S, MILLISECONDS_FROM, How, fill_gaps, grid, onto_grid, own_step_s
 from emotrace.errors import TraceError
 
 _DELIMITERS = (";", "\t", ",", " ")
-_IN_MS = {"ms", "msec", "milliseconds"}
-_IN_S = {"s", "sec", "seconds"}
+_IN_MS = {"ms", "msec", "millisecond", "milliseconds"}
+_IN_S = {"s", "sec", "second", "seconds"}
 _TIMES = {"time", "times", "timestamp", "t", "frametime"} | _IN_MS | _IN_S
 _NOT_RATED = {"", "nan", "na", "n/a", "null", "none"}
 _LONGEST_CELL = 20
@@ -40,23 +40,27 @@ class RaterTrace:
         time_s: (N,), strictly increasing.
         values: (N,), NaN where not rated; at least one is rated.
         source: the file that it was read from.
+        guessed_ms: no unit was named, and the times were taken as milliseconds for their steps.
     """
 
     name: str
     time_s: NDArray[np.float64]
     values: NDArray[np.float64]
     source: Path | None = None
+    guessed_ms: bool = False
 
 
 def read(paths: Sequence[str | os.PathLike[str]]) -> list[RaterTrace]:
     """The traces in one or several files.
 
-    A header names the time: ``time``, ``t``, ``time_s``, ``Time [ms]`` and the like, in seconds unless it says
-    milliseconds. Without a header the first column is the time, in seconds. Where a time is there several times, as in
-    the logs of sliders, its last row counts.
+    A header names the time: ``time``, ``t``, ``time_s``, ``Time [ms]`` and the like. Without a header the first column
+    is the time. Times of no named unit are seconds, but milliseconds where they come in equal steps of
+    `resampling.MILLISECONDS_FROM` or more. Where a time is there several times, as in the logs of sliders, its last row
+    counts.
 
     Raises:
-        TraceError: a file is missing or malformed, or two raters have one name; the message names file and line.
+        TraceError: a file is missing or malformed, times may as well be seconds as milliseconds, or two raters have one
+            name; the message names file and line.
     """
     traces = [trace for path in paths for trace in _read_one(Path(path), alone=len(paths) == 1)]
     names = [trace.name for trace in traces]
@@ -112,6 +116,11 @@ def logged(traces: Sequence[RaterTrace]) -> bool:
     return not all(own_step_s(trace.time_s) for trace in traces)
 
 
+def in_guessed_ms(traces: Sequence[RaterTrace]) -> str:
+    """The files whose times were taken as milliseconds though nothing says so; empty where there are none."""
+    return _sources([trace for trace in traces if trace.guessed_ms])
+
+
 def _sources(traces: Sequence[RaterTrace]) -> str:
     """The files of these traces, or the raters' names where they come from none."""
     return " and ".join(dict.fromkeys(str(trace.source or trace.name) for trace in traces))
@@ -154,14 +163,18 @@ def _traces(
     path: Path, header: list[str] | None, numbers: NDArray[np.float64], lines: list[int], alone: bool
 ) -> list[RaterTrace]:
     at = _time_column(header)
-    time_s = numbers[:, at] / (1000.0 if header is not None and _in_ms(header[at]) else 1.0)
-    back = np.flatnonzero(np.diff(time_s) < 0)
+    named = header[at] if header is not None else ""
+    times = numbers[:, at]
+    back = np.flatnonzero(np.diff(times) < 0)
     if len(back):
         row = int(back[0]) + 1
         raise TraceError(
-            f"{path}, line {lines[row]}: time goes back from {time_s[row - 1]:g} to {time_s[row]:g} s; sort the rows"
+            f"{path}, line {lines[row]}: time goes back from {times[row - 1]:g} to {times[row]:g}; sort the rows"
         )
-    last_of_its_time = np.r_[np.diff(time_s) > 0, True]
+    last_of_its_time = np.r_[np.diff(times) > 0, True]
+    times = times[last_of_its_time]
+    guessed_ms = not _has_unit(named) and _like_ms(path, times)
+    time_s = times / 1000 if guessed_ms or _in_ms(named) else times
     columns = [number for number in range(numbers.shape[1]) if number != at]
     traces = []
     for column in columns:
@@ -169,7 +182,7 @@ def _traces(
         values = numbers[last_of_its_time, column]
         if not np.isfinite(values).any():
             raise TraceError(f"{path}: {_short(name)} rated nothing; remove this column or file")
-        traces.append(RaterTrace(name, time_s[last_of_its_time], values, path))
+        traces.append(RaterTrace(name, time_s, values, path, guessed_ms))
     return traces
 
 
@@ -243,6 +256,24 @@ def _time_column(header: list[str] | None) -> int:
 def _is_time(name: str) -> bool:
     words = _words(name)
     return words[:1] != [] and words[0] in _TIMES and set(words[1:]) <= _IN_S | _IN_MS | {"in"}
+
+
+def _like_ms(path: Path, times: NDArray[np.float64]) -> bool:
+    """Whether times without a unit come in steps that only milliseconds have.
+
+    A slider that was left alone logs as rarely in seconds, but at no steady rate.
+    """
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    if step >= MILLISECONDS_FROM and not own_step_s(times):
+        raise TraceError(
+            f"{path}: times come in steps of {step:g} (median) and may be seconds or milliseconds; "
+            "call their column time_s or time_ms"
+        )
+    return step >= MILLISECONDS_FROM
+
+
+def _has_unit(name: str) -> bool:
+    return not (_IN_S | _IN_MS).isdisjoint(_words(name))
 
 
 def _in_ms(name: str) -> bool:

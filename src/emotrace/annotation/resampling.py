@@ -12,6 +12,12 @@ How = Literal["auto", "hold", "linear"]
 MAX_GAP_S = 1.0
 """Up to how long a gap is filled by default."""
 
+MILLISECONDS_FROM = 5.0
+"""From which median step on times without a unit are milliseconds.
+
+In seconds, a steady rate would be less than one rating in five seconds; below, in milliseconds, more than 200 a second.
+"""
+
 _ON_GRID_S = 1e-6
 _MOST_FRAMES = 10_000_000
 

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -16,6 +16,7 @@ from emotrace.output import check_free
 if TYPE_CHECKING:
     from emotrace.annotation import Ratings
     from emotrace.annotation.agreement import AgreementTable
+    from emotrace.annotation.files import RaterTrace
     from emotrace.annotation.lag import Lag
     from emotrace.annotation.standard import GoldStandard
     from emotrace.corpora import Recording
@@ -99,11 +100,19 @@ def gold(
 
     _check_free(out, options)
     traces = rater_files.read(files)
+    _tell_guessed_unit(traces)
     ratings = rater_files.ratings(traces, target or "rating", rate_hz, resample, max_gap_s)  # type: ignore[arg-type]
     if len(traces) > 1 and rater_files.logged(traces) and resample == "auto":
         click.echo("entries come at irregular times: a value holds until the next one (--resample linear joins them)")
     out.parent.mkdir(parents=True, exist_ok=True)
     _report(ratings, _fused(ratings, options), out, options)
+
+
+def _tell_guessed_unit(traces: "Sequence[RaterTrace]") -> None:
+    from emotrace.annotation import files
+
+    if guessed := files.in_guessed_ms(traces):
+        click.echo(f"{guessed}: no unit of time, steps of milliseconds: taken as such (else call it time_s)")
 
 
 def _reject_impossible(options: _Options, rate_hz: float, max_gap_s: float) -> None:
@@ -208,6 +217,7 @@ def _lag_to_driver(fused: "GoldStandard", path: Path) -> "Lag":
         time_s = np.arange(len(levels)) * FRAME_S
     else:
         given, *more = files.read([path])
+        _tell_guessed_unit([given])
         if more:
             raise EmotraceError(f"{path}: has {1 + len(more)} value columns; a driver has a time and one value")
         time_s, levels = given.time_s, given.values

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
+from emotrace.annotation.resampling import MILLISECONDS_FROM
 from emotrace.corpora import Info, Recording, layout
 from emotrace.corpora.delimited import COPY_AGAIN, Table, read_table
 from emotrace.errors import CorpusError
@@ -36,7 +37,6 @@ QUIRKS = (
 _AUDIO = tuple(f"{above}{name}" for above in ("", "raw/", "raw_data/") for name in ("audio", "wav", "audio_norm"))
 _RAW = tuple(f"{above}raw_annotations" for above in ("", "label_segments/", "raw/", "raw_data/"))
 _PARTITIONS = {"train": "train", "devel": "dev", "dev": "dev", "test": "test"}
-_MILLISECONDS_FROM = 5.0
 _STEP_TOLERANCE = 0.02
 
 
@@ -179,7 +179,7 @@ def _load_ratings(raw: Path, name: str, target: str) -> Ratings:
 
 def _times_s(table: Table) -> NDArray[np.float64]:
     times = table.times("timestamp")
-    return times / 1000 if _step(times) >= _MILLISECONDS_FROM else times
+    return times / 1000 if _step(times) >= MILLISECONDS_FROM else times
 
 
 def _step(times: NDArray[np.float64]) -> float:
