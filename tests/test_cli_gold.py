@@ -55,6 +55,28 @@ def test_files_to_a_gold_standard(panel, tmp_path):
     assert np.corrcoef(gold.values[:1400], truth.values[:1400])[0, 1] > 0.99
 
 
+def test_a_driver_that_goes_with_the_ratings_by_chance_moves_nobody(panel, tmp_path):
+    time_s = np.arange(1500) / RATE_HZ
+    unrelated = save(tmp_path / "film.csv", time_s, np.random.default_rng(3).normal(size=1500).cumsum())
+    done = call(*panel[0], "-o", tmp_path / "gold.csv", "--driver", unrelated)
+    assert done.exit_code == 2, done.output
+    assert f"{unrelated}: goes with the ratings too little (r = 0.1" in done.output
+    assert "give the lag with --lag instead" in done.output
+    assert not (tmp_path / "gold.csv").exists()
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.6, True), (0.95, False)])
+def test_a_driver_of_another_length_is_told(panel, tmp_path, share, warned):
+    paths, driver = panel
+    rows = driver.read_text().splitlines(keepends=True)
+    shorter = tmp_path / "shorter.csv"
+    shorter.write_text("".join(rows[: round(share * len(rows))]))
+    done = call(*paths, "-o", tmp_path / "gold.csv", "--driver", shorter)
+    assert done.exit_code == 0, done.output
+    assert (f"warning: {shorter} ends at 36.0 s, the ratings at 60.0 s" in done.output) is warned
+    assert ("check that they are of one recording" in done.output) is warned
+
+
 def test_the_lag_of_all_is_named_as_unknown(panel, tmp_path):
     done = call(*panel[0], "-o", tmp_path / "gold.csv")
     assert "raters alone" in done.output

@@ -14,6 +14,9 @@ from emotrace.errors import EmotraceError, UnratedError
 from emotrace.output import check_free
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from emotrace.annotation import Ratings
     from emotrace.annotation.agreement import AgreementTable
     from emotrace.annotation.files import RaterTrace
@@ -29,6 +32,7 @@ _MEASURES = (
     ("ICC(2,k)", "icc_2k"),
     ("Cronbach's alpha", "cronbach_alpha"),
 )
+_OTHER_LENGTH = 0.1  # of the longer one: raters may begin late or stop early, though not by so much
 
 
 @dataclass(frozen=True)
@@ -197,10 +201,9 @@ def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
         return first
     found = _lag_to_driver(first, options.driver)
     click.echo(f"lag shared by all, from {options.driver}: {_lag_text(found)}")
-    if found.at_edge:
-        raise EmotraceError(
-            f"{options.driver}: goes with the ratings at no lag up to 8 s; give the lag with --lag instead"
-        )
+    if not found.known:
+        why = "at no lag up to 8 s" if found.at_edge else f"too little (r = {found.correlation:.2f}) for so long a lag"
+        raise EmotraceError(f"{options.driver}: goes with the ratings {why}; give the lag with --lag instead")
     fused = standard.gold_standard(ratings, method, lags_s=first.lags_s, common_lag_s=found.lag_s, unit_range=scale)
     return replace(fused, lags=first.lags)
 
@@ -208,22 +211,40 @@ def _fused(ratings: "Ratings", options: _Options) -> "GoldStandard":
 def _lag_to_driver(fused: "GoldStandard", path: Path) -> "Lag":
     import numpy as np
 
+    from emotrace.annotation import lag, resampling
+
+    time_s, levels = _driver(path)
+    step_s = float(np.median(np.diff(fused.time_s)))
+    _warn_of_other_length(path, float(time_s[-1]), float(fused.time_s[-1]))
+    on_grid = resampling.onto_grid(time_s, levels, fused.time_s)
+    return lag.between(on_grid, fused.values, 1.0 / step_s, (-1.0, lag.MAX_LAG_S))
+
+
+def _driver(path: Path) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Times and values of what the raters followed, both (N,)."""
+    import numpy as np
+
     from emotrace import audio
-    from emotrace.annotation import activity, files, lag, resampling
+    from emotrace.annotation import activity, files
     from emotrace.trace import FRAME_S
 
     if path.suffix.lower() in audio.SUFFIXES:
         levels = activity.loudness(path)
-        time_s = np.arange(len(levels)) * FRAME_S
-    else:
-        given, *more = files.read([path])
-        _tell_guessed_unit([given])
-        if more:
-            raise EmotraceError(f"{path}: has {1 + len(more)} value columns; a driver has a time and one value")
-        time_s, levels = given.time_s, given.values
-    on_grid = resampling.onto_grid(time_s, levels, fused.time_s)
-    rate_hz = 1.0 / float(np.median(np.diff(fused.time_s)))
-    return lag.between(on_grid, fused.values, rate_hz, (-1.0, lag.MAX_LAG_S))
+        return np.arange(len(levels), dtype=np.float64) * FRAME_S, levels
+    given, *more = files.read([path])
+    if more:
+        raise EmotraceError(f"{path}: has {1 + len(more)} value columns; a driver has a time and one value")
+    _tell_guessed_unit([given])
+    return given.time_s, given.values
+
+
+def _warn_of_other_length(path: Path, driver_end_s: float, ratings_end_s: float) -> None:
+    if abs(driver_end_s - ratings_end_s) > _OTHER_LENGTH * max(driver_end_s, ratings_end_s):
+        click.echo(
+            f"warning: {path} ends at {driver_end_s:.1f} s, the ratings at {ratings_end_s:.1f} s; "
+            "check that they are of one recording",
+            err=True,
+        )
 
 
 def _report(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Options) -> None:
