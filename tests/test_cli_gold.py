@@ -11,6 +11,7 @@ from trees import manifest as manifest_tree
 from emotrace.annotation import Ratings, files, fusion, lag, standard
 from emotrace.cli import main
 from emotrace.corpora import recola
+from emotrace.trace import Trace
 
 RATE_HZ = 25.0
 
@@ -103,6 +104,19 @@ def test_milliseconds_without_a_name_are_told(tmp_path):
     done = call(tmp_path / "1.csv", "-o", tmp_path / "gold.csv", "--method", "mean")
     assert f"{tmp_path / '1.csv'}: no unit of time, steps of milliseconds" in done.output
     assert "2 raters, 257 frames at 25 Hz" in done.output
+
+
+def test_what_was_predicted_is_no_panel(tmp_path):
+    time_s = np.arange(500) * 0.04
+    trace = Trace(time_s, np.sin(np.column_stack([time_s, time_s / 3])), spread=np.full((500, 2), 0.1))
+    trace.to_csv(tmp_path / "trace.csv")
+    done = call(tmp_path / "trace.csv", "-o", tmp_path / "gold.csv")
+    assert done.exit_code == 2
+    assert "arousal, valence, arousal_sd, valence_sd, which are no raters; choose one with --target" in done.output
+    done = call(tmp_path / "trace.csv", "-o", tmp_path / "gold.csv", "--target", "valence")
+    assert "1 raters, 500 frames" in done.output
+    (gold,) = files.read([tmp_path / "gold.csv"])
+    np.testing.assert_allclose(gold.values, np.sin(time_s / 3), atol=1e-4)
 
 
 def test_frames_that_nobody_rated_are_empty(tmp_path):

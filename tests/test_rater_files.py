@@ -68,6 +68,61 @@ def test_a_named_unit_is_believed(tmp_path, name, unit_s):
     assert files.in_guessed_ms(traces) == ""
 
 
+PREDICTED = "time_s,arousal,valence,arousal_sd,valence_sd,speaker\n0.00,0.1,0.2,0.3,,A\n0.04,0.4,0.5,0.6,,B\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "time,arousal,valence",
+        "time,Arousal,arousal_sd",
+        "time,tension,tension_sd",
+        "Second,X,Y",
+        "time,arousal/anna,valence/anna",
+        "time,film/anna,song/anna",
+    ],
+)
+def test_dimensions_side_by_side_are_no_raters(tmp_path, header):
+    path = write(tmp_path, header + "\n0,1,2\n1,2,1\n")
+    with pytest.raises(TraceError, match=r"r.csv, line 1: holds ratings of .*, which are no raters; choose .*--target"):
+        files.read([path])
+
+
+def test_dimensions_in_several_files_are_no_raters_either(tmp_path):
+    paths = [write(tmp_path, f"time,{name}\n0,1\n1,2\n", f"{name}.csv") for name in ("arousal", "valence")]
+    with pytest.raises(TraceError, match=r"arousal.csv and .*valence.csv: holds ratings of arousal, valence"):
+        files.read(paths)
+
+
+def test_the_column_of_a_target_is_taken_and_nothing_else_looked_at(tmp_path):
+    (alone,) = files.read([write(tmp_path, PREDICTED)], "Valence")
+    assert (alone.name, alone.values.tolist()) == ("valence", [0.2, 0.5])
+    paths = [write(tmp_path, PREDICTED, "anna.csv"), write(tmp_path, "t,v\n0,1\n1,2\n", "ben.csv")]
+    traces = files.read(paths, "arousal")
+    assert [(trace.name, trace.values.tolist()) for trace in traces] == [("anna", [0.1, 0.4]), ("ben", [1, 2])]
+
+
+@pytest.mark.parametrize(("files_of", "names"), [(1, ["anna", "ben"]), (2, ["r anna", "r ben", "s"])])
+def test_columns_of_a_target_by_rater(tmp_path, files_of, names):
+    paths = [write(tmp_path, "time,arousal/anna,valence/anna,arousal/ben\n0,1,2,3\n1,4,5,6\n")]
+    paths += [write(tmp_path, "t,v\n0,1\n1,2\n", "s.csv")] * (files_of - 1)
+    traces = files.read(paths, "arousal")
+    assert [trace.name for trace in traces] == names
+    assert [trace.values.tolist() for trace in traces[:2]] == [[1, 4], [3, 6]]
+
+
+def test_raters_are_of_whatever_target_is_named(tmp_path):
+    assert [trace.name for trace in files.read([write(tmp_path, WIDE)], "arousal")] == ["anna", "ben"]
+    assert [trace.name for trace in files.read([write(tmp_path, "time,arousal\n0,1\n1,2\n")])] == ["arousal"]
+    with pytest.raises(TraceError, match=r"line 1: holds no ratings of liking, only of arousal, valence"):
+        files.read([write(tmp_path, "time,arousal,valence\n0,1,2\n1,2,1\n")], "liking")
+
+
+def test_every_column_of_a_file(tmp_path):
+    path = write(tmp_path, "time,arousal,valence\n0,1,2\n1,2,1\n")
+    assert [trace.name for trace in files.read_columns(path)] == ["arousal", "valence"]
+
+
 def test_without_a_header(tmp_path):
     traces = files.read([write(tmp_path, "0 1 2\n1 3 4\n")])
     assert [trace.name for trace in traces] == ["rater 1", "rater 2"]

@@ -9,14 +9,15 @@ import csv
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emotrace.annotation import Ratings
+from emotrace.annotation import Ratings, columns
 from emotrace.annotation.resampling import MAX_GAP_S, MILLISECONDS_FROM, How, fill_gaps, grid, onto_grid, own_step_s
 from emotrace.errors import TraceError
 
@@ -28,6 +29,7 @@ _NOT_RATED = {"", "nan", "na", "n/a", "null", "none"}
 _LONGEST_CELL = 20
 _MOST_NAMES = 6
 _LARGEST = 1e9  # beyond, squares lose digits and no scale of ratings ends there
+_Choose = Callable[[str, list[str]], list[int]]  # where they stand and the columns' names -> those to read
 _SHAPE = "give a time column and a column a rater, or a file a rater with time and value"
 
 
@@ -50,26 +52,47 @@ class RaterTrace:
     guessed_ms: bool = False
 
 
-def read(paths: Sequence[str | os.PathLike[str]]) -> list[RaterTrace]:
-    """The traces in one or several files.
+@dataclass(frozen=True)
+class _Table:
+    """The cells of a file as text: where its header is, its columns' names, and every row with its line."""
+
+    where: str
+    names: list[str]
+    rows: list[tuple[int, list[str]]]
+    delimiter: str
+
+
+def read(paths: Sequence[str | os.PathLike[str]], target: str | None = None) -> list[RaterTrace]:
+    """The raters of one target in one or several files.
 
     A header names the time: ``time``, ``t``, ``time_s``, ``Time [ms]`` and the like. Without a header the first column
     is the time. Times of no named unit are seconds, but milliseconds where they come in equal steps of
     `resampling.MILLISECONDS_FROM` or more. Where a time is there several times, as in the logs of sliders, its last row
     counts.
 
+    Args:
+        paths: of the files.
+        target: what was rated: the columns to take where they are called by that, see `columns.of_target`.
+
     Raises:
-        TraceError: a file is missing or malformed, times may as well be seconds as milliseconds, or two raters have one
-            name; the message names file and line.
+        TraceError: a file is missing or malformed, times may as well be seconds as milliseconds, two raters have one
+            name, or the files hold ratings of something else than the target, or of several; the message names file
+            and line.
     """
-    traces = [trace for path in paths for trace in _read_one(Path(path), alone=len(paths) == 1)]
-    names = [trace.name for trace in traces]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        sources = _sources([trace for trace in traces if trace.name == twice[0]])
-        raise TraceError(f"{sources}: two raters are called {_short(twice[0])}; rename a column or a file")
-    if not traces:
+    given = [Path(path) for path in paths]
+    if not given:
         raise TraceError(f"no file of ratings was given; {_SHAPE}")
-    return traces
+    found = [_read_one(path, partial(columns.of_target, target=target)) for path in given]
+    if target is None:
+        every = [trace for own in found for trace in own]
+        columns.reject_several(_sources(every), [trace.name for trace in every])
+    named = [_by_rater(path, own, len(given) == 1) for path, own in zip(given, found, strict=True)]
+    return _distinct([trace for own in named for trace in own])
+
+
+def read_columns(path: str | os.PathLike[str]) -> list[RaterTrace]:
+    """Every column of one file, whatever it is of; see `read`."""
+    return _distinct(_read_one(Path(path), lambda where, names: list(range(len(names)))))
 
 
 def ratings(
@@ -106,8 +129,8 @@ def ratings(
             f"{_sources(traces)}: entries from {start_s:g} to {last_s:g} s make one frame at {rate_hz:g} Hz; "
             "give ratings of two times or more, in the unit that the header says"
         )
-    columns = [_on(grid_s, trace, how, max_gap_s) for trace in traces]
-    values = fill_gaps(np.column_stack(columns), rate_hz, max_gap_s)
+    on_grid = [_on(grid_s, trace, how, max_gap_s) for trace in traces]
+    values = fill_gaps(np.column_stack(on_grid), rate_hz, max_gap_s)
     return Ratings(grid_s, values, tuple(trace.name for trace in traces), target)
 
 
@@ -137,7 +160,36 @@ def _on(grid_s: NDArray[np.float64], trace: RaterTrace, how: How, max_gap_s: flo
     return onto_grid(trace.time_s, trace.values, grid_s, how, max_gap_s)
 
 
-def _read_one(path: Path, alone: bool) -> list[RaterTrace]:
+def _distinct(traces: list[RaterTrace]) -> list[RaterTrace]:
+    names = [trace.name for trace in traces]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        sources = _sources([trace for trace in traces if trace.name == twice[0]])
+        raise TraceError(f"{sources}: two raters are called {_short(twice[0])}; rename a column or a file")
+    return traces
+
+
+def _by_rater(path: Path, own: list[RaterTrace], alone: bool) -> list[RaterTrace]:
+    """The traces of one file by their raters' names: where there are several files, one column is that file's rater."""
+    if alone:
+        return [replace(trace, name=columns.rater_of(trace.name)) for trace in own]
+    if len(own) == 1:
+        return [replace(own[0], name=path.stem)]
+    return [replace(trace, name=f"{path.stem} {columns.rater_of(trace.name)}") for trace in own]
+
+
+def _read_one(path: Path, choose: _Choose) -> list[RaterTrace]:
+    """The chosen columns, called as in the file."""
+    table = _table(path)
+    at = _time_column(table.names)
+    others = [place for place in range(len(table.names)) if place != at]
+    own = choose(table.where, [table.names[other] for other in others])
+    chosen = [at, *(others[place] for place in own)]
+    rows = [(line, [cells[place] for place in chosen]) for line, cells in table.rows]
+    numbers = _numbers(path, rows, table.delimiter)
+    return _traces(path, [table.names[place] for place in chosen], numbers, [line for line, _ in rows])
+
+
+def _table(path: Path) -> _Table:
     text = _text(path)
     first = next((line for line in text.split("\n") if line.strip()), "")
     delimiter = next((each for each in _DELIMITERS if each in first.strip()), None)
@@ -148,23 +200,26 @@ def _read_one(path: Path, alone: bool) -> list[RaterTrace]:
     rows = list(_rows(path, text, delimiter))
     if not rows:
         raise TraceError(f"{path}: no cell holds anything; {_SHAPE}")
+    where = f"{path}, line {rows[0][0]}"
     header = _header(rows[0][1], delimiter)
     if header is not None:
-        _reject_timeless(f"{path}, line {rows[0][0]}", header)
+        _reject_timeless(where, header)
         rows = rows[1:]
     if not rows:
         raise TraceError(f"{path}: a header and no rows; write it again")
-    width = len(header) if header is not None else len(rows[0][1])
-    numbers = _numbers(path, rows, width, delimiter, _time_column(header), header is not None)
-    return _traces(path, header, numbers, [line for line, _ in rows], alone)
+    names = _names(path, header, len(rows[0][1]))
+    _reject_other_widths(path, rows, len(names), header is not None)
+    return _Table(where, names, rows, delimiter)
 
 
-def _traces(
-    path: Path, header: list[str] | None, numbers: NDArray[np.float64], lines: list[int], alone: bool
-) -> list[RaterTrace]:
-    at = _time_column(header)
-    named = header[at] if header is not None else ""
-    times = numbers[:, at]
+def _names(path: Path, header: list[str] | None, width: int) -> list[str]:
+    if header is not None:
+        return [name or f"rater {place}" for place, name in enumerate(header)]
+    return ["time", path.stem] if width == 2 else ["time", *(f"rater {place}" for place in range(1, width))]
+
+
+def _traces(path: Path, names: list[str], numbers: NDArray[np.float64], lines: list[int]) -> list[RaterTrace]:
+    times = numbers[:, 0]
     back = np.flatnonzero(np.diff(times) < 0)
     if len(back):
         row = int(back[0]) + 1
@@ -173,24 +228,15 @@ def _traces(
         )
     last_of_its_time = np.r_[np.diff(times) > 0, True]
     times = times[last_of_its_time]
-    guessed_ms = not _has_unit(named) and _like_ms(path, times)
-    time_s = times / 1000 if guessed_ms or _in_ms(named) else times
-    columns = [number for number in range(numbers.shape[1]) if number != at]
+    guessed_ms = not _has_unit(names[0]) and _like_ms(path, times)
+    time_s = times / 1000 if guessed_ms or _in_ms(names[0]) else times
     traces = []
-    for column in columns:
-        name = _name(path, header, column, alone, only=len(columns) == 1)
-        values = numbers[last_of_its_time, column]
+    for name, column in zip(names[1:], numbers[:, 1:].T, strict=True):
+        values = column[last_of_its_time]
         if not np.isfinite(values).any():
             raise TraceError(f"{path}: {_short(name)} rated nothing; remove this column or file")
         traces.append(RaterTrace(name, time_s, values, path, guessed_ms))
     return traces
-
-
-def _name(path: Path, header: list[str] | None, column: int, alone: bool, only: bool) -> str:
-    if only and (not alone or header is None):
-        return path.stem
-    named = header[column] if header is not None and header[column] else f"rater {column}"
-    return named if alone else f"{path.stem} {named}"
 
 
 def _text(path: Path) -> str:
@@ -248,9 +294,9 @@ def _reject_timeless(where: str, header: list[str]) -> None:
         raise TraceError(f"{where}: no column is called time, only {names}; call it time or time_s, or time_ms")
 
 
-def _time_column(header: list[str] | None) -> int:
+def _time_column(names: list[str]) -> int:
     """The first column called time, whatever its unit is written like; the first of all where there is no header."""
-    return next((number for number, name in enumerate(header or []) if _is_time(name)), 0)
+    return next((number for number, name in enumerate(names) if _is_time(name)), 0)
 
 
 def _is_time(name: str) -> bool:
@@ -285,34 +331,36 @@ def _words(name: str) -> list[str]:
     return re.split(r"[\W_]+", name.lower().strip(" ()[]{}<>"))
 
 
-def _numbers(
-    path: Path, rows: list[tuple[int, list[str]]], width: int, delimiter: str, time_column: int, named: bool
-) -> NDArray[np.float64]:
+def _reject_other_widths(path: Path, rows: list[tuple[int, list[str]]], width: int, named: bool) -> None:
     if width < 2:
         raise TraceError(f"{path}, line {rows[0][0]}: one column; {_SHAPE}")
-    plain = _plain(rows, width)
-    if plain is not None:
-        return plain
-    table = np.empty((len(rows), width))
-    for row, (line, cells) in enumerate(rows):
+    for line, cells in rows:
         if len(cells) != width:
             above = "the header" if named else "the first row"
             raise TraceError(
                 f"{path}, line {line}: {len(cells)} cells, {above} has {width}; complete or repair the row"
             )
+
+
+def _numbers(path: Path, rows: list[tuple[int, list[str]]], delimiter: str) -> NDArray[np.float64]:
+    """(rows, columns), the time first."""
+    plain = _plain(rows)
+    if plain is not None:
+        return plain
+    table = np.empty((len(rows), len(rows[0][1])))
+    for row, (line, cells) in enumerate(rows):
         for column, cell in enumerate(cells):
-            table[row, column] = _cell(path, line, cell, delimiter, column == time_column)
+            table[row, column] = _cell(path, line, cell, delimiter, column == 0)
     return table
 
 
-def _plain(rows: list[tuple[int, list[str]]], width: int) -> NDArray[np.float64] | None:
+def _plain(rows: list[tuple[int, list[str]]]) -> NDArray[np.float64] | None:
     """All cells at once, where each is a finite number; None where one has to be looked at."""
     try:
         table = np.array([cells for _, cells in rows], dtype=np.float64)
     except ValueError:
         return None
-    whole = table.shape == (len(rows), width) and np.isfinite(table).all()
-    return table if whole and np.abs(table).max() <= _LARGEST else None
+    return table if np.isfinite(table).all() and np.abs(table).max() <= _LARGEST else None
 
 
 def _cell(path: Path, line: int, cell: str, delimiter: str, is_time: bool) -> float:

@@ -69,7 +69,7 @@ class _Options:
 )
 @click.option("--max-gap-s", default=1.0, show_default=True, help="Gaps up to this long are filled.")
 @click.option("--corpus", help="Fuse the recordings of this corpus; FILES is then its folder.")
-@click.option("--target", default=None, help="What was rated; needed with --corpus.")
+@click.option("--target", default=None, help="What was rated: of columns called by it, those; needed with --corpus.")
 @click.option("--spread", is_flag=True, help="Further columns: SD over raters, standard error, raters.")
 @click.option("--png", is_flag=True, help="A picture of raters and gold standard, beside the CSV.")
 @click.option("--force", is_flag=True, help="Write over files that exist.")
@@ -103,7 +103,7 @@ def gold(
     from emotrace.annotation import files as rater_files
 
     _check_free(out, options)
-    traces = rater_files.read(files)
+    traces = rater_files.read(files, target)
     _tell_guessed_unit(traces)
     ratings = rater_files.ratings(traces, target or "rating", rate_hz, resample, max_gap_s)  # type: ignore[arg-type]
     if len(traces) > 1 and rater_files.logged(traces) and resample == "auto":
@@ -231,7 +231,7 @@ def _driver(path: Path) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     if path.suffix.lower() in audio.SUFFIXES:
         levels = activity.loudness(path)
         return np.arange(len(levels), dtype=np.float64) * FRAME_S, levels
-    given, *more = files.read([path])
+    given, *more = files.read_columns(path)
     if more:
         raise EmotraceError(f"{path}: has {1 + len(more)} value columns; a driver has a time and one value")
     _tell_guessed_unit([given])

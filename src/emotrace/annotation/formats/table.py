@@ -40,5 +40,5 @@ def read(path: PathLike) -> list[Ratings]:
     Raises:
         TraceError: the file is missing or malformed.
     """
-    found: list[Tier] = [(*named(path, t.name), t.time_s, t.values) for t in files.read([path])]
+    found: list[Tier] = [(*named(path, t.name), t.time_s, t.values) for t in files.read_columns(path)]
     return joined(path, found)
