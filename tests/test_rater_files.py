@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emotrace.annotation import files
+from emotrace.annotation import Ratings, files, formats
 from emotrace.errors import EmotraceError, TraceError
 
 WIDE = "time,anna,ben\n0.0,0.1,0.2\n0.04,0.3,0.4\n0.08,0.5,0.6\n"
@@ -121,6 +121,92 @@ def test_raters_are_of_whatever_target_is_named(tmp_path):
 def test_every_column_of_a_file(tmp_path):
     path = write(tmp_path, "time,arousal,valence\n0,1,2\n1,2,1\n")
     assert [trace.name for trace in files.read_columns(path)] == ["arousal", "valence"]
+
+
+CARMA = (
+    "Time of Rating,13-Jul-2017 10:00:00\nMultimedia File,talk;final.mp4\nLower Label,very negative\n"
+    "Upper Label,very positive\nMinimum Value,-100\nMaximum Value,100\nNumber of Steps,9\n"
+    "Second,Rating\n%%%%%%,%%%%%%\n1,7.801\n2,NaN\n3,-8.8133"
+)
+DARMA = (
+    "Time of Rating,13-Jul-2017 10:00:00,,\nMultimedia File,talk.mp4,,\nMagnitude,100,,\n"
+    "Second,Valence,Arousal,Button\n%%%%%%,%%%%%%,%%%%%%,%%%%%%\n1,10,-20,0\n2,11,-21,0"
+)
+
+
+@pytest.mark.parametrize(
+    "text", [CARMA, CARMA.replace("\n", "\r\n"), CARMA + "\n", CARMA.replace("Second,Rating", '"Second","Rating"')]
+)
+def test_carma(tmp_path, text):
+    (trace,) = files.read([write(tmp_path, text)])
+    assert (trace.name, trace.time_s.tolist()) == ("Rating", [1, 2, 3])
+    np.testing.assert_array_equal(trace.values, [7.801, np.nan, -8.8133])
+    anna, ben = files.read([write(tmp_path, text, "anna.csv"), write(tmp_path, "Second,Rating\n1,2\n2,3\n", "ben.csv")])
+    assert (anna.name, ben.name) == ("anna", "ben")
+
+
+def test_darma_records_two_dimensions_at_once(tmp_path):
+    path = write(tmp_path, DARMA)
+    (trace,) = files.read([path], "arousal")
+    assert (trace.time_s.tolist(), trace.values.tolist()) == ([1, 2], [-20, -21])
+    with pytest.raises(TraceError, match=r"r.csv, line 4: holds ratings of valence, arousal, which are no raters"):
+        files.read([path])
+
+
+@given(
+    st.lists(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), max_size=30), max_size=5),
+    st.sampled_from([",", ";", "\t"]),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_above_the_header_does_not_count(tmp_path, preamble, delimiter):
+    above = "".join(f"# {line}\n" for line in preamble)
+    traces = files.read([write(tmp_path, above + WIDE.replace(",", delimiter))])
+    assert [trace.name for trace in traces] == ["anna", "ben"]
+    assert traces[1].values.tolist() == [0.2, 0.4, 0.6]
+
+
+def test_lines_below_a_preamble_keep_their_numbers(tmp_path):
+    path = write(tmp_path, CARMA.replace("NaN", "much"))
+    with pytest.raises(TraceError, match=r"r.csv, line 11: 'much' is not a number"):
+        files.read([path])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "package"), [(".eaf", "pympi"), (".TextGrid", "praatio"), (".audformat", "audformat"), (".EAF", "pympi")]
+)
+def test_tiers_of_other_programs_are_raters(tmp_path, suffix, package):
+    pytest.importorskip(package)
+    time_s = np.arange(5) * 0.04
+    values = np.random.default_rng(0).uniform(-1, 1, (5, 2))
+    values[2, 1] = np.nan
+    path = tmp_path / f"x{suffix}"
+    panel = [Ratings(time_s, values, ("anna", "ben"), "arousal"), Ratings(time_s, values[:, :1], ("anna",), "valence")]
+    formats.write(path, panel)
+    traces = files.read([path], "arousal")
+    assert [trace.name for trace in traces] == ["anna", "ben"]
+    np.testing.assert_allclose(traces[1].time_s, time_s, atol=1e-6)
+    np.testing.assert_array_equal(np.column_stack([trace.values for trace in traces]), values)
+    with pytest.raises(TraceError, match=f"x{suffix}: holds ratings of arousal, valence, which are no raters"):
+        files.read([path])
+
+
+def test_tiers_called_by_raters_alone(tmp_path):
+    pytest.importorskip("pympi")
+    panel = [Ratings([0.0, 0.04], [[1.0], [2.0]], ("rater",), name) for name in ("anna", "ben")]
+    formats.write(tmp_path / "x.eaf", panel)
+    document = (tmp_path / "x.eaf").read_text()
+    (tmp_path / "x.eaf").write_text(document.replace("anna/rater", "anna").replace("ben/rater", "ben"))
+    assert [trace.name for trace in files.read([tmp_path / "x.eaf"], "arousal")] == ["anna", "ben"]
+
+
+def test_a_file_of_nova_a_rater(tmp_path):
+    paths = [tmp_path / f"{name}.annotation" for name in ("anna", "ben")]
+    for path in paths:
+        formats.write(path, [Ratings([0.0, 0.04], [[1.0], [2.0]], ("x",), "arousal")])
+    assert [trace.name for trace in files.read(paths)] == ["anna", "ben"]
+    (tmp_path / "damaged.annotation").write_text("<?xml")
+    with pytest.raises(TraceError, match="not a NOVA annotation, or damaged"):
+        files.read([tmp_path / "damaged.annotation"])
 
 
 def test_without_a_header(tmp_path):

@@ -1,8 +1,9 @@
-"""Rater traces from delimited text, whoever wrote it.
+"""Rater traces from the files of whoever wrote them.
 
-Two shapes are read: a file with a time column and a column a rater, and a file a rater with time and value. Delimiter
-(semicolon, tab, comma, spaces), header and decimal commas are told from the file; RECOLA's label files work as they
-are. An empty cell, ``nan`` or ``NA`` is a frame that was not rated.
+Two shapes of delimited text are read: a file with a time column and a column a rater, and a file a rater with time and
+value. Delimiter (semicolon, tab, comma, spaces), header and decimal commas are told from the file; RECOLA's label files
+work as they are, and so do CARMA's and DARMA's, whose header has lines above it. An empty cell, ``nan`` or ``NA`` is a
+frame that was not rated. The endings of other formats (`formats.SUFFIXES`) are read by these, a tier like a column.
 """
 
 import csv
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotrace.annotation import Ratings, columns
+from emotrace.annotation import Ratings, columns, formats
 from emotrace.annotation.resampling import MAX_GAP_S, MILLISECONDS_FROM, How, fill_gaps, grid, onto_grid, own_step_s
 from emotrace.errors import TraceError
 
@@ -25,6 +26,7 @@ _DELIMITERS = (";", "\t", ",", " ")
 _IN_MS = {"ms", "msec", "millisecond", "milliseconds"}
 _IN_S = {"s", "sec", "second", "seconds"}
 _TIMES = {"time", "times", "timestamp", "t", "frametime"} | _IN_MS | _IN_S
+_RULE = re.compile(r'^[,;\t "]*%[%,;\t "]*$', re.MULTILINE)  # below the header of CARMA's files and DARMA's
 _NOT_RATED = {"", "nan", "na", "n/a", "null", "none"}
 _LONGEST_CELL = 20
 _MOST_NAMES = 6
@@ -179,6 +181,8 @@ def _by_rater(path: Path, own: list[RaterTrace], alone: bool) -> list[RaterTrace
 
 def _read_one(path: Path, choose: _Choose) -> list[RaterTrace]:
     """The chosen columns, called as in the file."""
+    if path.suffix.lower() in formats.SUFFIXES and path.suffix.lower() != ".csv":
+        return _tiers(path, choose)
     table = _table(path)
     at = _time_column(table.names)
     others = [place for place in range(len(table.names)) if place != at]
@@ -189,10 +193,16 @@ def _read_one(path: Path, choose: _Choose) -> list[RaterTrace]:
     return _traces(path, [table.names[place] for place in chosen], numbers, [line for line, _ in rows])
 
 
+def _tiers(path: Path, choose: _Choose) -> list[RaterTrace]:
+    found = [(r.target, name, r.time_s, r.values[:, i]) for r in formats.read(path) for i, name in enumerate(r.raters)]
+    names = [target if rater == formats.UNNAMED else f"{target}/{rater}" for target, rater, *_ in found]
+    return [_trace(path, names[place], *found[place][2:]) for place in choose(str(path), names)]
+
+
 def _table(path: Path) -> _Table:
-    text = _text(path)
+    text = _from_header(_text(path))
     first = next((line for line in text.split("\n") if line.strip()), "")
-    delimiter = next((each for each in _DELIMITERS if each in first.strip()), None)
+    delimiter = _delimiter(first)
     if delimiter is None:
         raise TraceError(
             f"{path}, line 1: one column, or an unknown delimiter; {_SHAPE}, with , ; tab or spaces between"
@@ -230,13 +240,16 @@ def _traces(path: Path, names: list[str], numbers: NDArray[np.float64], lines: l
     times = times[last_of_its_time]
     guessed_ms = not _has_unit(names[0]) and _like_ms(path, times)
     time_s = times / 1000 if guessed_ms or _in_ms(names[0]) else times
-    traces = []
-    for name, column in zip(names[1:], numbers[:, 1:].T, strict=True):
-        values = column[last_of_its_time]
-        if not np.isfinite(values).any():
-            raise TraceError(f"{path}: {_short(name)} rated nothing; remove this column or file")
-        traces.append(RaterTrace(name, time_s, values, path, guessed_ms))
-    return traces
+    values = numbers[last_of_its_time, 1:].T
+    return [_trace(path, name, time_s, own, guessed_ms) for name, own in zip(names[1:], values, strict=True)]
+
+
+def _trace(
+    path: Path, name: str, time_s: NDArray[np.float64], values: NDArray[np.float64], guessed_ms: bool = False
+) -> RaterTrace:
+    if not np.isfinite(values).any():
+        raise TraceError(f"{path}: {_short(name)} rated nothing; remove this column or file")
+    return RaterTrace(name, time_s, values, path, guessed_ms)
 
 
 def _text(path: Path) -> str:
@@ -254,8 +267,8 @@ def _text(path: Path) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise TraceError(f"{path}: is empty; {_SHAPE}")
-    if not text.endswith("\n"):
-        # Half a number reads as a number: only the line end shows that the last row is whole.
+    if not text.endswith("\n") and not _RULE.search(text):
+        # Half a number reads as a number: only the line end shows that the last row is whole. CARMA never writes it.
         line = text.count("\n") + 1
         raise TraceError(
             f"{path}, line {line}: has no line end, so the file may be cut off; copy it again, or add the line end"
@@ -275,6 +288,31 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str
                 yield reader.line_num, cells
     except csv.Error as error:
         raise TraceError(f"{path}, line {reader.line_num}: not delimited text ({error}); write it again") from None
+
+
+def _from_header(text: str) -> str:
+    """The text with blank lines in the place of what tools write above their header, and of the rule below it.
+
+    The header is the last line before the numbers that calls a column the time, if any does.
+    """
+    lines = _RULE.sub("", text).split("\n")
+    header = 0
+    for place, line in enumerate(lines):
+        delimiter = _delimiter(line)
+        cells = [cell.strip(' "') for cell in line.split(delimiter or "\n")]
+        if _is_finite(cells[0], delimiter):
+            break
+        header = place if len(cells) > 1 and any(map(_is_time, cells)) else header
+    return "\n".join(["" for _ in lines[:header]] + lines[header:])
+
+
+def _is_finite(cell: str, delimiter: str | None) -> bool:
+    number = decimal(cell, delimiter or "")
+    return number is not None and math.isfinite(number)
+
+
+def _delimiter(line: str) -> str | None:
+    return next((each for each in _DELIMITERS if each in line.strip()), None)
 
 
 def _header(cells: list[str], delimiter: str) -> list[str] | None:

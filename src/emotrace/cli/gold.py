@@ -92,7 +92,8 @@ def gold(
     """Fuse the traces of several raters into one gold standard.
 
     FILES: one CSV with a time column and a column a rater, or one CSV a rater with time and value. Delimiter and header
-    are recognised. With --corpus NAME, FILES is the folder of that corpus and -o a folder.
+    are recognised. ELAN, Praat, NOVA and audformat will do as well, a tier a rater. With --corpus NAME, FILES is the
+    folder of that corpus and -o a folder.
     """
     options = _Options(method, lag, driver, scale, spread, png, force)
     _reject_impossible(options, rate_hz, max_gap_s)

@@ -21,7 +21,7 @@ from emotrace.errors import EmotraceError, TraceError
 from emotrace.output import write_atomically
 from emotrace.trace import Trace
 
-__all__ = ["SUFFIXES", "Tier", "of_trace", "read", "write"]
+__all__ = ["SUFFIXES", "UNNAMED", "Tier", "of_trace", "read", "write"]
 
 PathLike = str | os.PathLike[str]
 Tier = tuple[str, str, np.ndarray, np.ndarray]
@@ -29,6 +29,9 @@ Tier = tuple[str, str, np.ndarray, np.ndarray]
 
 SUFFIXES = {".csv": "table", ".eaf": "elan", ".textgrid": "praat", ".annotation": "nova", ".audformat": "audb"}
 """Ending of the file (of the folder, with audformat) to module."""
+
+UNNAMED = "rater"
+"""Who rated a tier that names a target alone."""
 
 
 def write(path: PathLike, ratings: Sequence[Ratings], *, force: bool = False) -> None:
@@ -107,11 +110,11 @@ def _side_by_side(path: PathLike, target: str, own: list[Tier]) -> Ratings:
 
 
 def named(path: PathLike, tier: str) -> tuple[str, str]:
-    """``target/rater`` taken apart; a name without a slash is a target's, rated by "rater"."""
+    """``target/rater`` taken apart; a name without a slash is a target's, rated by `UNNAMED`."""
     target, slash, rater = tier.partition("/")
     if not target or (slash and not rater):
         raise TraceError(f"{path}: the tier {tier!r} is not called target/rater; rename it")
-    return target, rater or "rater"
+    return target, rater or UNNAMED
 
 
 def number(path: PathLike, text: str, where: str) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emotrace.annotation import Ratings
-from emotrace.annotation.formats import PathLike, Tier, joined, load_by, number, tiers
+from emotrace.annotation.formats import UNNAMED, PathLike, Tier, joined, load_by, number, tiers
 from emotrace.errors import TraceError
 from emotrace.output import write_atomically
 
@@ -60,7 +60,7 @@ def read(path: PathLike) -> list[Ratings]:
         raise TraceError(
             f"{path}~: has {len(scores)} frames, its header says {info.get('size')}; copy both files again"
         )
-    rater = (meta.get("annotator") if meta is not None else None) or "rater"
+    rater = (meta.get("annotator") if meta is not None else None) or UNNAMED
     tier: Tier = (scheme.get("name") or "rating", rater, np.arange(len(scores)) / rate_hz, scores)
     return joined(path, [tier])
 
