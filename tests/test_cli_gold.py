@@ -136,6 +136,28 @@ def test_raters_who_disagree_are_warned_of(tmp_path):
     assert "warning: Cronbach's alpha" in done.output
 
 
+def test_who_never_moves_is_told_as_such(tmp_path):
+    time_s = np.arange(500) / RATE_HZ
+    paths = [save(tmp_path / f"{name}.csv", time_s, np.full(500, 0.3)) for name in "abc"]
+    done = call(*paths, "-o", tmp_path / "gold.csv")
+    assert done.exit_code == 0, done.output
+    assert [f"warning: {name} never moves" in done.output for name in "abc"] == [True] * 3
+    assert "outlier)" not in done.output
+
+
+def test_agreement_that_is_not_known_is_no_figure(tmp_path):
+    time_s, rng = np.arange(1500) / RATE_HZ, np.random.default_rng(0)
+    for rater, name in enumerate("abc"):
+        values = np.sin(time_s) + 0.1 * rng.normal(size=1500)
+        kept = np.arange(1500) // 500 != rater
+        save(tmp_path / f"{name}.csv", time_s[kept], values[kept])
+    done = call(*(tmp_path / f"{name}.csv" for name in "abc"), "-o", tmp_path / "gold.csv")
+    assert done.exit_code == 0, done.output
+    assert "Cronbach's alpha       -        -\n  -: no two frames were rated by all" in done.output
+    assert "nan" not in done.output
+    assert "warning" not in done.output
+
+
 def test_a_corpus(tmp_path):
     time_s = np.arange(251) * 0.04
     rng = np.random.default_rng(0)

@@ -391,6 +391,31 @@ class TestByName:
         noise = np.random.default_rng(0).normal(size=(500, 4))
         assert "Cronbach" in standard.too_low(agreement.agreement_table(noise))
 
+    @pytest.mark.parametrize(("noise", "said"), [(0.1, False), (1.0, True)])
+    def test_pairs_are_judged_where_no_frame_was_rated_by_all(self, noise, said):
+        _, values = panel([0.0] * 3, noise=noise)
+        values[np.arange(len(values)), np.arange(len(values)) // 100 % 3] = np.nan
+        found = standard.too_low(agreement.agreement_table(values))
+        assert (found is not None) is said
+        if said:
+            assert found.startswith("Cronbach's alpha of pairs of raters (no two frames were rated by all) is 0.")
+
+    def test_the_alpha_of_pairs_is_that_of_two(self):
+        _, values = panel([0.0] * 2, noise=0.5)
+        both = agreement.agreement_table((values - values.mean(axis=0)) / values.std(axis=0))
+        assert standard._alpha_of_pairs(both) == pytest.approx(both.centred.cronbach_alpha)
+
+    @pytest.mark.parametrize("method", standard.METHODS)
+    @pytest.mark.parametrize("level", [0.0, 0.3, -117.0])
+    def test_who_never_moves_is_no_outlier(self, method, level):
+        _, values = panel([0.0] * 4, noise=0.1)
+        values[:, 1] = level
+        values[:100, 1] = np.nan
+        found = standard.gold_standard(ratings(values), method)
+        assert (found.still, found.outliers) == (("r1",), ())
+        flat = standard.gold_standard(ratings(np.full((500, 3), level)), method)
+        assert (flat.still, flat.outliers) == (("r0", "r1", "r2"), ())
+
 
 def test_loudness_is_a_value_a_frame_and_follows_the_sound(tmp_path):
     import soundfile

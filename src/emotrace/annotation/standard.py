@@ -47,7 +47,8 @@ class GoldStandard:
         raters: names.
         weights: (raters,), summing to 1.
         agreement: (raters,), Pearson correlation of each with the equally weighted others, lags taken out.
-        outliers: names of those who do not go with the others, whatever the method made of them.
+        outliers: names of those who move and do not go with the others, whatever the method made of them.
+        still: names of those who gave one value throughout.
         lags_s: (raters,), what was taken out, the common part included.
         lags: what was found among the raters, or None where lags were given or not asked for.
         method: one of `METHODS`.
@@ -60,6 +61,7 @@ class GoldStandard:
     weights: NDArray[np.float64]
     agreement: NDArray[np.float64]
     outliers: tuple[str, ...]
+    still: tuple[str, ...]
     lags_s: NDArray[np.float64]
     lags: Sequence[Lag] | None
     method: str
@@ -102,6 +104,7 @@ def gold_standard(
     weights = _weights(method, moved, robust)
     fused = fusion.gold_standard_avec2016(moved) if method == "avec2016" else fusion.weighted_mean(levelled, weights)
     fused = fusion.mean(moved) if method == "mean" else fused
+    still = _never_move(ratings.values)
     return GoldStandard(
         time_s=ratings.time_s,
         values=fused if unit_range is None else np.clip(fused, *unit_range),
@@ -109,7 +112,8 @@ def gold_standard(
         raters=ratings.raters,
         weights=weights / weights.sum(),
         agreement=robust.agreement,
-        outliers=tuple(np.array(ratings.raters)[robust.outlier].tolist()),
+        outliers=tuple(np.array(ratings.raters)[robust.outlier & ~still].tolist()),
+        still=tuple(np.array(ratings.raters)[still].tolist()),
         lags_s=total,
         lags=found,
         method=method,
@@ -162,14 +166,31 @@ def rate_of(ratings: Ratings) -> float:
 
 
 def too_low(table: AgreementTable) -> str | None:
-    """Why the raters agree too little to train on their fusion, or None where they agree enough."""
-    alpha = table.centred.cronbach_alpha
+    """Why the raters agree too little to train on their fusion, or None where they agree enough.
+
+    Where fewer than two frames were rated by all, and there is no alpha of all, pairs are judged by theirs.
+    """
+    alpha, of_whom = table.centred.cronbach_alpha, "the centred raters"
+    if np.isnan(alpha):
+        alpha, of_whom = _alpha_of_pairs(table), "pairs of raters (no two frames were rated by all)"
     if alpha >= LEAST_ALPHA:
         return None
     return (
-        f"Cronbach's alpha of the centred raters is {alpha:.2f}, below {LEAST_ALPHA} (Nunnally 1978): their fusion is "
+        f"Cronbach's alpha of {of_whom} is {alpha:.2f}, below {LEAST_ALPHA} (Nunnally 1978): their fusion is "
         "hardly worth training on; look at outliers and lags, or add raters"
     )
+
+
+def _alpha_of_pairs(table: AgreementTable) -> float:
+    """Alpha of two raters of one spread who correlate as pairs do in the mean (Spearman and Brown)."""
+    correlation = table.centred.pearson
+    return 2 * correlation / (1 + correlation) if correlation > 0 else 0.0
+
+
+def _never_move(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(raters,): who gave one value wherever they rated."""
+    moves = np.nan_to_num(lag.standardised(values)).any(axis=0)
+    return np.asarray(np.isfinite(values).any(axis=0) & ~moves)
 
 
 def _weights(method: str, moved: NDArray[np.float64], robust: fusion.RobustWeights) -> NDArray[np.float64]:

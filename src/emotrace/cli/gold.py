@@ -264,6 +264,7 @@ def _report(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Opti
         click.echo("\n".join(_rater_lines(fused)))
         if fused.lags is not None and options.driver is None and not options.lag_s:
             click.echo("  raters alone tell who is later than whom; for how late all are together: --driver or --lag")
+    warnings += [f"{name} never moves: one value throughout" for name in fused.still]
     warnings += [f"{name} does not go with the others (an outlier)" for name in fused.outliers]
     for text in warnings:
         click.echo(f"warning: {text}", err=True)
@@ -276,7 +277,14 @@ def _report(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Opti
 def _agreement_lines(table: "AgreementTable") -> Iterator[str]:
     yield "  agreement            raw  centred"
     for title, name in _MEASURES:
-        yield f"  {title:<17}{getattr(table.raw, name):>7.3f}{getattr(table.centred, name):>9.3f}"
+        raw, centred = (_or_dash(getattr(half, name)) for half in (table.raw, table.centred))
+        yield f"  {title:<17}{raw:>7}{centred:>9}"
+    if math.isnan(table.raw.cronbach_alpha):
+        yield "  -: no two frames were rated by all, so that only pairs can be compared"
+
+
+def _or_dash(figure: float) -> str:
+    return "-" if math.isnan(figure) else f"{figure:.3f}"
 
 
 def _rater_lines(fused: "GoldStandard") -> Iterator[str]:
