@@ -40,8 +40,19 @@ def test_raters_and_gold_standards_of_any_delimiter_rate_and_unit(root):
 
 def test_partly_rated_has_to_be_said(root):
     replace(root / "manifest.csv", "1,5,yes", "1,5,no")
-    with pytest.raises(CorpusError, match=r"cora, arousal: labels from 0.00 to 1.50 s do not fit 2.00 s"):
+    with pytest.raises(CorpusError, match=r"cora, arousal: labels from 0.00 to 1.50 s .* 2.00 s.* partly_rated=yes$"):
         manifest.load(root)[2].gold_frames("arousal", 50)
+    with pytest.raises(CorpusError, match=r"anna, arousal: 50 label rows .* 60 frames .* partly_rated=yes$"):
+        manifest.load(root)[0].gold_frames("arousal", 60)
+    replace(root / "manifest.csv", "train,A,,,,", "train,A,,,yes,")
+    assert np.isnan(manifest.load(root)[0].gold_frames("arousal", 60)).sum() == 10
+
+
+@pytest.mark.parametrize("name", ["anna", "cora"])
+def test_labels_that_are_too_long_are_not_cured_by_partly_rated(root, name):
+    recording = next(each for each in manifest.load(root) if each.id == name)
+    with pytest.raises(CorpusError, match=r"do not fit .* of the same recording$"):
+        recording.gold_frames("arousal", 30)
 
 
 def test_few_columns_and_any_target(root):

@@ -32,6 +32,8 @@ __all__ = ["PARTITIONS", "Info", "Reader", "Recording", "get", "match_length", "
 PARTITIONS = ("train", "dev", "test")
 
 _OFFERS = ("INFO", "survey", "load")
+_COMPLETE = "check that both are complete and of the same recording"
+_PARTLY = f"{_COMPLETE}; where labels leave parts out, a manifest says partly_rated=yes"
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -134,7 +136,7 @@ class Recording:
         """
         gold, what = self.gold(target), f"{self.id}, {target}"
         if self.label_rate_hz * FRAME_S == 1.0 and not self.partly_rated:
-            return match_length(gold.values[:, 0], frames, what)
+            return match_length(gold.values[:, 0], frames, what, _PARTLY if len(gold.values) < frames else _COMPLETE)
         return on_frames(gold, frames, self.label_rate_hz, self.partly_rated, what)
 
     def known_gold(self, target: str, frames: int) -> NDArray[np.float64] | None:
@@ -205,7 +207,7 @@ def targets_of(info: Info, recordings: Sequence[Recording]) -> tuple[str, ...]:
     return named + tuple(sorted(found - {*named}))
 
 
-def match_length(values: NDArray[Scalar], frames: int, what: str) -> NDArray[Scalar]:
+def match_length(values: NDArray[Scalar], frames: int, what: str, remedy: str = _COMPLETE) -> NDArray[Scalar]:
     """The written rule by which label rows are matched to frames of audio.
 
     Rows as many as frames are taken as they are. One row more is a file that also labels the instant at
@@ -216,6 +218,7 @@ def match_length(values: NDArray[Scalar], frames: int, what: str) -> NDArray[Sca
         values: (rows, ...), labels.
         frames: how many frames the audio has.
         what: what these labels are, for the message: a file name, or a recording and target.
+        remedy: what the message says to do.
 
     Returns:
         (frames, ...), a view of `values`.
@@ -226,7 +229,7 @@ def match_length(values: NDArray[Scalar], frames: int, what: str) -> NDArray[Sca
     if len(values) not in (frames, frames + 1):
         raise CorpusError(
             f"{what}: {len(values)} label rows do not fit {frames} frames of audio "
-            f"({frames} or {frames + 1} would); check that both are complete and of the same recording"
+            f"({frames} or {frames + 1} would); {remedy}"
         )
     return values[:frames]
 
@@ -256,10 +259,11 @@ def on_frames(ratings: Ratings, frames: int, label_rate_hz: float, partly: bool,
     step_s = 1.0 / label_rate_hz
     start_s, end_s, audio_s = ratings.time_s[0], ratings.time_s[-1] + step_s, frames * FRAME_S
     slack_s = step_s + FRAME_S + 1e-6
-    if end_s > audio_s + slack_s or start_s < -1e-6 or (not partly and max(start_s, audio_s - end_s) > slack_s):
+    beyond = end_s > audio_s + slack_s or start_s < -1e-6
+    if beyond or (not partly and max(start_s, audio_s - end_s) > slack_s):
         raise CorpusError(
             f"{what}: labels from {start_s:.2f} to {end_s:.2f} s do not fit {audio_s:.2f} s of audio; "
-            "check that both are complete and of the same recording"
+            f"{_COMPLETE if beyond else _PARTLY}"
         )
     time_s = np.arange(frames, dtype=np.float64) * FRAME_S
     values = np.interp(time_s, ratings.time_s, ratings.values[:, 0])
