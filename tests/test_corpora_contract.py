@@ -238,6 +238,13 @@ class TestCheck:
         assert all("last row, at the end instant, dropped" in row for row in rows)
         assert f"{len(recordings)} recordings" in summary
 
+    def test_labels_that_are_kept_back_are_counted(self, root):
+        for path in root.glob("RECOLA-Annotation/emotional_behaviour/*/P13.csv"):
+            path.unlink()
+        done = self.check(root)
+        assert done.exit_code == 0
+        assert "4 recordings (1 dev, 1 no partition, 1 test, 1 train), 1 without labels, 0.00 hours" in done.stdout
+
     def test_labels_of_another_length_are_named_with_both_and_the_rest_goes_on(self, root):
         path = sorted((root / "RECOLA-Annotation/emotional_behaviour/arousal").iterdir())[0]
         lines = path.read_text().splitlines(keepends=True)

@@ -122,6 +122,19 @@ class TestLoad:
         message = refusal(recola.load, root)
         assert "valence/P16.csv: no such file" in message
 
+    def test_a_test_recording_without_any_label_has_them_kept_back(self, root):
+        for target in ("arousal", "valence"):
+            (root / "RECOLA-Annotation" / "emotional_behaviour" / target / "P13.csv").unlink()
+        recordings = {r.id: r for r in recola.load(root)}
+        assert recordings["P13"].known_gold("arousal", 10) is None
+        assert recordings["P16"].gold("arousal") is not None
+
+    @pytest.mark.parametrize(("participant", "targets"), [("P13", ["valence"]), ("P19", ["arousal", "valence"])])
+    def test_what_else_lacks_labels_is_incomplete(self, root, participant, targets):
+        for target in targets:
+            (root / "RECOLA-Annotation" / "emotional_behaviour" / target / f"{participant}.csv").unlink()
+        assert f"{targets[0]}/{participant}.csv: no such file" in refusal(recola.load, root)
+
     def test_labels_without_audio(self, root):
         (root / "RECOLA-Audio-recordings" / "P16.wav").unlink()
         (root / "RECOLA-Audio-recordings" / "P19.wav").unlink()

@@ -87,8 +87,10 @@ def _summary(title: str, reports: Sequence["Report"], problems: int) -> str:
     hours = sum(report.sound.duration_s for report in reports if report.sound) / 3600
     parts = Counter(report.recording.partition or "no partition" for report in reports)
     split = ", ".join(f"{parts[part]} {part}" for part in sorted(parts))
+    kept_back = sum(report.recording.kept_back for report in reports)
+    without = f", {kept_back} without labels" if kept_back else ""
     found = "no problems" if not problems else f"{problems} problem{'s' if problems > 1 else ''}"
-    return f"{title}: {len(reports)} recordings ({split}), {hours:.2f} hours of sound, {found}"
+    return f"{title}: {len(reports)} recordings ({split}){without}, {hours:.2f} hours of sound, {found}"
 
 
 def _plain(report: "Report") -> dict[str, object]:

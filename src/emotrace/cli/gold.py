@@ -187,8 +187,7 @@ def _end_with(failed: list[str], recordings: int) -> None:
 
 def _ratings(recording: "Recording", target: str) -> "Ratings":
     """The raters' traces; UnratedError where labels are kept back, as those of a test part, or there are none."""
-    kept_back = recording.load_ratings is None and recording.load_gold is None
-    if kept_back or (recording.targets is not None and target not in recording.targets):
+    if recording.kept_back or (recording.targets is not None and target not in recording.targets):
         raise UnratedError(f"{recording.id}: no labels of {target}")
     return recording.ratings(target)
 

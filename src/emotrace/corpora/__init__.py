@@ -99,6 +99,11 @@ class Recording:
     load_features: Callable[[], NDArray[np.float64]] | None = None
     targets: tuple[str, ...] | None = None
 
+    @property
+    def kept_back(self) -> bool:
+        """Whether its labels are, as those of a challenge's test part: there is no way to load any."""
+        return self.load_ratings is None and self.load_gold is None
+
     def ratings(self, target: str) -> Ratings:
         """Every rater's trace of one target, mapped linearly from `unit_range` onto [-1, 1].
 
@@ -146,7 +151,7 @@ class Recording:
         Raises:
             CorpusError: the labels are malformed, or do not fit so many frames.
         """
-        if (self.load_ratings is None and self.load_gold is None) or target not in (self.targets or (target,)):
+        if self.kept_back or target not in (self.targets or (target,)):
             return None
         try:
             gold = self.gold_frames(target, frames)

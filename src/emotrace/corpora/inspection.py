@@ -87,7 +87,7 @@ def inspect(recordings: Iterable[Recording], targets: Sequence[str]) -> Iterator
     for recording in recordings:
         problems: list[str] = []
         sound = _sound(recording.audio, problems)
-        rated = (targets if recording.targets is None else recording.targets) if _is_rated(recording) else ()
+        rated = () if recording.kept_back else targets if recording.targets is None else recording.targets
         labels = [_labels(recording, target, sound, problems) for target in rated]
         _check_features(recording, problems)
         # A file that holds several targets is wrong once.
@@ -99,11 +99,6 @@ def untold(survey: Survey, reports: Iterable[Report]) -> list[str]:
     told = "\n".join(problem for report in reports for problem in report.problems)
     missing = [line for path, line in survey.missing.items() if f"{path}:" not in told]
     return missing + [fault for fault in survey.faults if fault not in told]
-
-
-def _is_rated(recording: Recording) -> bool:
-    """Challenges keep the labels of their test part back: such recordings have no way to load any."""
-    return recording.load_ratings is not None or recording.load_gold is not None
 
 
 def _sound(path: Path | None, problems: list[str]) -> Sound | None:

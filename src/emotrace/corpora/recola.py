@@ -35,6 +35,7 @@ INFO = Info(
         "7501 label rows for 300 s: the last row labels the end instant and `match_length` drops it.",
         "Without partition.csv, partitions are AVEC 2016's, by participant number; the others have none.",
         "AVEC 2016's own package renumbers its recordings train_1, dev_1, ...; which is which is not public.",
+        "A test recording without a label file of any target has its labels kept back, as a challenge does it.",
     ),
     label_rate_hz=25.0,
     unit_range=(-1.0, 1.0),
@@ -89,10 +90,11 @@ def survey(root: Path) -> Survey:
         else:
             partition, speaker = assigned.get(recording, (None, recording))
         sound = audio.get(recording, root / AUDIO_FOLDER / f"{recording}.wav")
-        files = {target: root / LABELS_FOLDER / target / f"{recording}.csv" for target in INFO.targets}
-        files |= {target: found[recording] for target, found in labels.items() if recording in found}
-        missing |= absent([sound, *files.values()])
-        load_ratings = partial(_load_ratings, files)
+        own = {target: found[recording] for target, found in labels.items() if recording in found}
+        kept_back = partition == "test" and not own
+        files = {target: root / LABELS_FOLDER / target / f"{recording}.csv" for target in INFO.targets} | own
+        missing |= absent([sound] if kept_back else [sound, *files.values()])
+        load_ratings = None if kept_back else partial(_load_ratings, files)
         recordings.append(Recording(recording, sound, partition, speaker, load_ratings, INFO.unit_range))
     return Survey(recordings, missing)
 
