@@ -177,6 +177,12 @@ def test_a_corpus(tmp_path):
     assert "2 of 2 recordings failed" in again.output
     assert call(*arguments).exit_code == 2
     assert "--target arousal or valence" in call(*arguments).output
+    lost = tmp_path / "root" / recola.LABELS_FOLDER / "valence" / "P16.csv"
+    lost.unlink()
+    partly = call(*arguments[:3], "-o", tmp_path / "valence", "--method", "avec2016", "--target", "valence")
+    assert partly.exit_code == 1
+    assert f"1 of 2 recordings failed:\n  {lost}: " in partly.output
+    assert [path.name for path in (tmp_path / "valence").iterdir()] == ["P17.csv"]
 
 
 def test_a_corpus_of_any_targets(tmp_path):

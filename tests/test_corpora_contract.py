@@ -158,6 +158,27 @@ class TestEveryTree:
             if path not in index:
                 assert counted(done.stdout) >= whole - 1, path
 
+    def test_what_one_recording_lacks_hinders_no_other(self, name, tree):
+        root, reader = tree(name), corpora.get(name)
+        whole = golds(reader.load(root))
+        for path in sorted(set(root.rglob("*")) & reader.survey(root).owners.keys()):
+            with without(path):
+                survey = reader.survey(root)
+                found = golds(survey.apart())
+            if path not in survey.missing:
+                continue
+            owner, target = survey.owners[path]
+            others = [key for key in whole if key[0] != owner]
+            assert [key for key in others if not np.array_equal(found[key], whole[key], equal_nan=True)] == [], path
+            (partition,) = (r.partition for r in survey.recordings if r.id == owner)
+            assert survey.complete({*corpora.PARTITIONS, None} - {partition})
+            for asked in corpora.targets_of(reader.INFO, survey.recordings):
+                if target in (None, asked):
+                    with pytest.raises(CorpusError, match=re.escape(path.name)):
+                        survey.complete([partition], asked)
+                else:
+                    assert survey.complete(target=asked)
+
     def test_all_sounds_that_are_missing_are_listed(self, name, tree, tmp_path):
         root = tmp_path / "corpus"
         shutil.copytree(tree(name), root)
@@ -210,6 +231,13 @@ def read_everything(name, root):
             for label in (recording.gold, recording.ratings):
                 ratings = told(label, target)
                 assert ratings is None or np.nanmax(np.abs(ratings.values)) <= 1.5
+
+
+def golds(recordings):
+    """Every gold standard that can be read, by recording and target."""
+    targets = ("arousal", "valence", "intensity")
+    read = {(r.id, target): told(r.gold, target) for r in recordings if not r.kept_back for target in targets}
+    return {key: np.array([]) if gold is None else gold.values for key, gold in read.items()}
 
 
 def told(call, argument):

@@ -154,6 +154,22 @@ def test_what_is_wrong_with_several_recordings_is_listed(root):
         survey.recordings[0].gold("valence")
 
 
+def test_a_bad_trace_hinders_no_other_recording_unless_they_share_it(root):
+    path = root / "traces/anna_arousal.csv"
+    path.write_text("time_s,a,b\n0,0,0\n")
+    recordings = {r.id: r for r in manifest.survey(root).apart()}
+    assert recordings["bert"].gold("arousal").values.shape == (50, 1)
+    with pytest.raises(CorpusError, match="one row alone"):
+        recordings["anna"].gold("arousal")
+    text = (root / "manifest.csv").read_text().replace("traces/bert_arousal.csv", "traces/anna_arousal.csv")
+    (root / "manifest.csv").write_text(text)
+    with pytest.raises(CorpusError, match="one row alone"):
+        manifest.survey(root).apart()
+    path.unlink()
+    with pytest.raises(CorpusError, match="no arousal file"):
+        manifest.survey(root).apart()
+
+
 def test_faults_that_reading_finds(root):
     text = tree.raters(seconds=8).splitlines()
     text[150] = text[150].rpartition(";")[0] + ";high"

@@ -1,6 +1,7 @@
 """One contract for every system of the tables."""
 
 import pickle
+import shutil
 from dataclasses import fields, replace
 
 import numpy as np
@@ -121,6 +122,13 @@ class TestMaterials:
     def test_features_and_gold_are_as_long(self, recordings):
         assert {m.features("logmel").shape for m in recordings} == {(300, 160)}
         assert {m.frames for m in recordings} == {300}
+
+    def test_labels_of_another_target_may_be_missing(self, stitched_root, tmp_path):
+        root = shutil.copytree(stitched_root, tmp_path / "corpus")
+        next(root.glob("RECOLA-Annotation/emotional_behaviour/valence/*.csv")).unlink()
+        assert len(materials.load("recola", root, "arousal", tmp_path)) == 4
+        with pytest.raises(CorpusError, match="no such file"):
+            materials.load("recola", root, "valence", tmp_path)
 
     def test_what_a_corpus_does_not_hold_is_said(self, recordings):
         with pytest.raises(CorpusError, match="distributes no features"):

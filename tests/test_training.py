@@ -498,6 +498,19 @@ class TestPrepare:
             prepare(dataclasses.replace(config, root=root), tmp_path / "cache")
         assert "\n" not in str(error.value)
 
+    def test_what_training_does_not_need_may_be_missing(self, config, tmp_path):
+        root = shutil.copytree(config.root, tmp_path / "corpus")
+        config = dataclasses.replace(config, root=root)
+        labels = root / recola.LABELS_FOLDER
+        parts = {r.partition: r.id for r in recola.load(root)}
+        (labels / "arousal" / f"{parts['test']}.csv").unlink()
+        (labels / "valence" / f"{parts['dev']}.csv").unlink()
+        assert len(prepare(config, tmp_path / "cache").dev) == 1
+        with pytest.raises(CorpusError, match=rf"arousal/{parts['test']}\.csv: no such file"):
+            prepare(dataclasses.replace(config, fit_all=True), tmp_path / "cache")
+        with pytest.raises(CorpusError, match=rf"valence/{parts['dev']}\.csv: no such file"):
+            prepare(dataclasses.replace(config, target="valence"), tmp_path / "cache")
+
     def test_babble_of_other_content_is_another_variant(self, config, tmp_path):
         root = shutil.copytree(config.root, tmp_path / "corpus")
         config = dataclasses.replace(config, root=root, augmentation=Strength(babble=1.0))
@@ -528,8 +541,13 @@ class TestPartlyRated:
     @staticmethod
     def relabelled(monkeypatch, change):
         """The stitched corpus, every recording changed on its way in."""
-        load = recola.load
-        monkeypatch.setattr(recola, "load", lambda root: [change(recording) for recording in load(root)])
+        survey = recola.survey
+
+        def changed(root):
+            found = survey(root)
+            return dataclasses.replace(found, recordings=[change(recording) for recording in found.recordings])
+
+        monkeypatch.setattr(recola, "survey", changed)
 
     @staticmethod
     def rated_from(start_s, rate_hz=4.0, stop_s=12.0):

@@ -151,7 +151,7 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
     reader = corpora.get(name)
     if len(given) != 1:
         raise click.UsageError(f"--corpus {name}: give one folder, the corpus's root")
-    recordings = reader.load(given[0])
+    recordings = reader.survey(given[0]).apart()
     if target not in (rated := corpora.targets_of(reader.INFO, recordings)):
         raise click.UsageError(f"--corpus {name}: add --target {' or '.join(rated)}")
     if options.driver is not None:

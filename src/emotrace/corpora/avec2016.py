@@ -84,14 +84,18 @@ def survey(root: Path) -> layout.Survey:
     )
     recordings: list[Recording] = []
     missing: dict[Path, str] = {}
+    owners: dict[Path | str, layout.Owner] = {}
     for name in sorted(labelled | described | sounds.keys()):
         audio = sounds.get(name, where / f"{name}.wav")
         kept_back = name.startswith("test") and name not in labelled
         files = [audio, *(path / f"{name}.arff" for path in features.values())]
-        if not kept_back:
-            files += [path / f"{name}.arff" for path in gold.values()]
-            files += [path / f"{name}.csv" for folders in (individual, centred) for path in folders.values()]
+        labels = [{target: path / f"{name}.arff" for target, path in gold.items()}]
+        labels += [{t: path / f"{name}.csv" for t, path in folders.items()} for folders in (individual, centred)]
         missing |= layout.absent(files)
+        owners |= layout.owned(name, files)
+        for by_target in [] if kept_back else labels:
+            missing |= layout.absent(by_target.values())
+            owners |= layout.owned(name, [], by_target)
         recordings.append(
             Recording(
                 id=name,
@@ -105,7 +109,7 @@ def survey(root: Path) -> layout.Survey:
                 load_features=_features_loader(features.get("arousal"), name),
             )
         )
-    return layout.Survey(recordings, missing)
+    return layout.Survey(recordings, missing, owners=owners)
 
 
 def centred_ratings(root: Path, recording: str, target: str) -> Ratings:

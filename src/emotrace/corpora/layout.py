@@ -1,7 +1,7 @@
 """Folders and files of a corpus as they lie on disk; for the readers of this folder."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,9 @@ from emotrace.errors import CorpusError
 
 SOUND = (".wav", ".flac")
 
+Owner = tuple[str, str | None]
+"""A recording's id, and the target that a file of it rates; None where it is needed for any target."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -22,19 +25,43 @@ class Survey:
         recordings: sorted by id; what is missing or wrong of one shows when it is asked for.
         missing: a file that should be there and is not -> the line that says so.
         faults: what else does not fit together, one line each: a row that a list lacks, a table that cannot be read.
+        owners: file, or the line of a fault -> whose it is, where it is one recording's alone: all that comes of it is
+            that this recording's sound, labels or features fail to load.
     """
 
     recordings: list[Recording]
     missing: dict[Path, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    owners: dict[Path | str, Owner] = field(default_factory=dict)
 
-    def complete(self) -> list[Recording]:
-        """The recordings, where nothing is missing or wrong.
+    def complete(self, partitions: Collection[str | None] | None = None, target: str | None = None) -> list[Recording]:
+        """The recordings, where nothing is missing or wrong of what is asked for.
+
+        Args:
+            partitions: of the recordings that are; every one by default.
+            target: that is; every one by default.
 
         Raises:
             CorpusError: something is; the first of it is named, and how much more there is.
         """
-        wrong = [*self.missing.values(), *self.faults]
+        asked = {each.id for each in self.recordings if partitions is None or each.partition in partitions}
+
+        def needed(owner: Owner | None) -> bool:
+            return owner is None or (owner[0] in asked and (target is None or owner[1] in (None, target)))
+
+        return self._unless(needed)
+
+    def apart(self) -> list[Recording]:
+        """The recordings, for who asks them one by one: those that lack a file of their own fail then.
+
+        Raises:
+            CorpusError: more is missing or wrong; see `complete`.
+        """
+        return self._unless(lambda owner: owner is None)
+
+    def _unless(self, hinders: Callable[[Owner | None], bool]) -> list[Recording]:
+        every: list[tuple[Path | str, str]] = [*self.missing.items(), *((fault, fault) for fault in self.faults)]
+        wrong = [line for key, line in every if hinders(self.owners.get(key))]
         if not wrong:
             return self.recordings
         more = f" ({len(wrong) - 1} more: emotrace check lists them)" if len(wrong) > 1 else ""
@@ -45,6 +72,12 @@ def absent(paths: Iterable[Path]) -> dict[Path, str]:
     """Those files that are not there, as `Survey.missing` holds them."""
     remedy = "though others that belong to it are there; copy it from the release, or remove those"
     return {path: f"{path}: no such file, {remedy}" for path in paths if not path.is_file()}
+
+
+def owned(recording: str, files: Iterable[Path], labels: Mapping[str, Path] | None = None) -> dict[Path | str, Owner]:
+    """Files of one recording alone, and its label files by target, as `Survey.owners` holds them."""
+    owners: dict[Path | str, Owner] = {path: (recording, None) for path in files}
+    return owners | {path: (recording, target) for target, path in (labels or {}).items()}
 
 
 def refusing(fault: str) -> Callable[[str], Ratings]:

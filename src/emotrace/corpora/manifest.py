@@ -1,5 +1,6 @@
 """Any recordings with traces, listed in one CSV: your own corpus without writing a reader."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from emotrace.annotation import Ratings
 from emotrace.annotation.fusion import SPREAD_COLUMNS
 from emotrace.annotation.resampling import MAX_GAP_S, is_regular, onto_grid
 from emotrace.corpora import PARTITIONS, Info, Recording, delimited
-from emotrace.corpora.layout import Survey, refusing
+from emotrace.corpora.layout import Owner, Survey, owned, refusing
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -90,16 +91,23 @@ def survey(root: Path) -> Survey:
     recordings: dict[str, Recording] = {}
     missing: _Missing = {}
     faults: list[str] = []
+    owners: dict[Path | str, Owner] = {}
+    named: Counter[Path | str] = Counter()
     for row, line in enumerate(table.lines):
         cells = {column: table.text(column)[row] for column in table.columns}
         where = f"{path}, line {line}"
-        missing |= _absent(where, path.parent, cells, targets)
+        files = {column: path.parent / cells[column] for column in ("audio", *targets) if cells.get(column)}
+        missing |= _absent(where, files)
         recording, wrong = _recording(where, path.parent, cells, targets)
         faults += wrong
+        named.update([*files.values(), *wrong])
+        labels = {target: files[target] for target in targets if target in files}
+        owners |= owned(recording.id, files.values(), labels) | dict.fromkeys(wrong, (recording.id, None))
         if recording.id in recordings:
             raise table.fault(row, f"{recording.id} is listed before; every row needs an id of its own")
         recordings[recording.id] = recording
-    return Survey([recordings[name] for name in sorted(recordings)], missing, faults)
+    alone = {key: owner for key, owner in owners.items() if named[key] < 2}
+    return Survey([recordings[name] for name in sorted(recordings)], missing, faults, alone)
 
 
 def read_trace(path: Path, target: str) -> Ratings:
@@ -164,12 +172,11 @@ def _recording(where: str, folder: Path, row: Mapping[str, str], targets: list[s
     return recording, faults
 
 
-def _absent(where: str, folder: Path, row: Mapping[str, str], targets: list[str]) -> _Missing:
-    """The files that a row names and that are not there."""
-    named = {column: folder / row[column] for column in ("audio", *targets) if row.get(column)}
+def _absent(where: str, files: Mapping[str, Path]) -> _Missing:
+    """Those of the files that a row names, by column, that are not there."""
     return {
         path: f"{where}: no {column} file {path}; paths are relative to the CSV's folder"
-        for column, path in named.items()
+        for column, path in files.items()
         if not path.is_file()
     }
 

@@ -63,14 +63,17 @@ def survey(root: Path, info: Info, own_speakers: bool) -> layout.Survey:
     _reject_unlisted(labels, info, partitions)
     recordings: list[Recording] = []
     missing: dict[Path, str] = {}
+    owners: dict[Path | str, layout.Owner] = {}
     for name, partition in sorted(partitions.items()):
-        own = [labels / target / f"{name}.csv" for target in info.targets]
-        kept_back = partition == "test" and all(map(_without_values, own))
+        own = {target: labels / target / f"{name}.csv" for target in info.targets}
+        kept_back = partition == "test" and all(map(_without_values, own.values()))
         audio = sounds.get(name, sounds_folder / f"{name}.wav") if sounds_folder else None
         raters = _rater_files(raw, name, info)
         described = features / f"{name}.csv" if features else None
-        missing |= layout.absent(path for path in (audio, described) if path is not None)
-        missing |= {} if kept_back else layout.absent([*own, *raters])
+        others = [path for path in (audio, described) if path is not None]
+        missing |= layout.absent(others)
+        missing |= {} if kept_back else layout.absent([*own.values(), *raters.values()])
+        owners |= layout.owned(name, others, own) | layout.owned(name, [], raters)
         recordings.append(
             Recording(
                 id=name,
@@ -85,7 +88,7 @@ def survey(root: Path, info: Info, own_speakers: bool) -> layout.Survey:
                 load_features=partial(read_features, described) if described else None,
             )
         )
-    return layout.Survey(recordings, missing)
+    return layout.Survey(recordings, missing, owners=owners)
 
 
 def read_features(path: Path) -> NDArray[np.float64]:
@@ -104,10 +107,10 @@ def read_features(path: Path) -> NDArray[np.float64]:
     return np.column_stack([table.numbers(column, missing=True) for column in columns])
 
 
-def _rater_files(raw: Path | None, name: str, info: Info) -> list[Path]:
+def _rater_files(raw: Path | None, name: str, info: Info) -> dict[str, Path]:
     """The raters' files of every target, where there is that of any."""
-    files = [raw / target / f"{name}.csv" for target in info.targets] if raw else []
-    return files if any(path.is_file() for path in files) else []
+    files = {target: raw / target / f"{name}.csv" for target in info.targets} if raw else {}
+    return files if any(path.is_file() for path in files.values()) else {}
 
 
 def _partitions(root: Path) -> dict[str, str]:

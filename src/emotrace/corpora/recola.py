@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emotrace.annotation import Ratings
 from emotrace.corpora import PARTITIONS, Info, Recording
 from emotrace.corpora.delimited import read_text, shortened
-from emotrace.corpora.layout import Survey, absent
+from emotrace.corpora.layout import Owner, Survey, absent, owned
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -84,19 +84,21 @@ def survey(root: Path) -> Survey:
     assigned = _partition_file(root / PARTITION_FILE, names) if (root / PARTITION_FILE).exists() else None
     recordings: list[Recording] = []
     missing: dict[Path, str] = {}
+    owners: dict[Path | str, Owner] = {}
     for recording in names:
         if assigned is None:
             partition, speaker = _avec2016_partition(recording), recording
         else:
             partition, speaker = assigned.get(recording, (None, recording))
         sound = audio.get(recording, root / AUDIO_FOLDER / f"{recording}.wav")
-        own = {target: found[recording] for target, found in labels.items() if recording in found}
-        kept_back = partition == "test" and not own
-        files = {target: root / LABELS_FOLDER / target / f"{recording}.csv" for target in INFO.targets} | own
+        there = {target: found[recording] for target, found in labels.items() if recording in found}
+        kept_back = partition == "test" and not there
+        files = {target: root / LABELS_FOLDER / target / f"{recording}.csv" for target in INFO.targets} | there
         missing |= absent([sound] if kept_back else [sound, *files.values()])
+        owners |= owned(recording, [sound], files)
         load_ratings = None if kept_back else partial(_load_ratings, files)
         recordings.append(Recording(recording, sound, partition, speaker, load_ratings, INFO.unit_range))
-    return Survey(recordings, missing)
+    return Survey(recordings, missing, owners=owners)
 
 
 def read_ratings(path: Path, target: str) -> Ratings:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from emotrace.annotation import Ratings
 from emotrace.corpora import Info, Recording, delimited
-from emotrace.corpora.layout import Survey, absent
+from emotrace.corpora.layout import Owner, Survey, absent, owned
 from emotrace.errors import CorpusError
 
 INFO = Info(
@@ -78,14 +78,16 @@ def survey(root: Path) -> Survey:
     audio = _unique((_recording_id(_SOUND.search(path.name)), path) for path in _files(root, ".wav", ".flac"))
     recordings: list[Recording] = []
     missing: dict[Path, str] = {}
+    owners: dict[Path | str, Owner] = {}
     for name in sorted(labels.keys() | audio.keys()):
         own = labels.get(name, {})
         kept_back = not own and name.startswith("test")
         expected = {} if kept_back else {t: own.get(t) or _place(root, name, own, t) for t in INFO.targets}
         sound = audio.get(name) or root / _sound_name(name, own)
         missing |= absent([sound, *expected.values()])
+        owners |= owned(name, [sound], expected)
         recordings.append(_recording(name, sound, expected))
-    return Survey(recordings, missing)
+    return Survey(recordings, missing, owners=owners)
 
 
 def read_labels(path: Path) -> NDArray[np.float64]:

@@ -76,14 +76,16 @@ def survey(root: Path) -> layout.Survey:
         )
     recordings: list[Recording] = []
     missing: dict[Path, str] = {}
+    owners: dict[Path | str, layout.Owner] = {}
     for name in names:
         partition = _PARTITIONS[name.split("_")[0]]
         audio, label = sounds.get(name, sound_folder / f"{name}.wav"), label_folder / f"{name}.csv"
         kept_back = partition == "test" and name not in labels
         missing |= layout.absent([audio] if kept_back else [audio, label])
+        owners |= layout.owned(name, [audio, label])
         load_gold = None if kept_back else partial(_load_gold, label)
         recordings.append(Recording(name, audio, partition, name, None, INFO.unit_range, load_gold, INFO.label_rate_hz))
-    return layout.Survey(recordings, missing)
+    return layout.Survey(recordings, missing, owners=owners)
 
 
 def language(recording: str) -> str:

@@ -92,7 +92,7 @@ class Study:
     def targets(self) -> tuple[str, ...]:
         """Those of `TARGETS` that the corpus rates."""
         reader = corpora.get(self.corpus)
-        rated = corpora.targets_of(reader.INFO, reader.load(self.root))
+        rated = corpora.targets_of(reader.INFO, reader.survey(self.root).apart())
         found = tuple(target for target in TARGETS if target in rated)
         if not found:
             raise CorpusError(f"{self.corpus} rates {', '.join(rated)}; tables are of arousal and valence")
@@ -276,7 +276,8 @@ class Study:
 
 def _listen(source: Source, jobs: int) -> None:
     """Fill the store of features before recordings are loaded one by one."""
-    heard = [r.audio for r in corpora.get(source.corpus).load(source.root) if r.audio is not None]
+    recordings = corpora.get(source.corpus).survey(source.root).complete(target=source.target)
+    heard = [r.audio for r in recordings if r.audio is not None]
     if heard:
         kept.entries(source.features, "logmel", [kept.Sound(audio) for audio in heard], jobs)
 

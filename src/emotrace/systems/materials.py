@@ -101,9 +101,9 @@ def load(corpus: str, root: Path, target: str, folder: Path) -> list[Material]:
         folder: where features are kept, made if absent.
 
     Raises:
-        CorpusError: the corpus is malformed, or nothing in it is rated for the target.
+        CorpusError: what the target needs of the corpus is missing or malformed, or nothing in it is rated for it.
     """
-    recordings = corpora.get(corpus).load(root)
+    recordings = corpora.get(corpus).survey(root).complete(target=target)
     made = [_material(recording, target, Path(folder)) for recording in recordings]
     rated = [material for material in made if material is not None]
     if not rated:

@@ -140,14 +140,15 @@ def prepare(config: Config, folder: Path, jobs: int = 1, progress: Any = iter) -
         progress: wraps the list of sounds as they are worked through.
 
     Raises:
-        CorpusError: the corpus is malformed, has no sound, is not rated for the target, or has no rated recording in a
-            partition that is needed.
+        CorpusError: what is needed of the corpus is missing or malformed, it has no sound, is not rated for the target,
+            or has no rated recording in a partition that is needed.
 
     Warns:
         UserWarning: a recording has no rated frame and is left out.
     """
     reader = corpora.get(config.corpus)
-    recordings = reader.load(config.root)
+    asked = corpora.PARTITIONS if config.fit_all else ("train", "dev")
+    recordings = reader.survey(config.root).complete(asked, config.target)
     if config.target not in (rated := corpora.targets_of(reader.INFO, recordings)):
         # Features take hours, and would be computed for nothing.
         raise CorpusError(f"{config.root}: is not rated for {config.target}; set target to {' or '.join(rated)}")
