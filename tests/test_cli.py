@@ -443,6 +443,7 @@ def test_a_recording_whose_process_was_killed_is_listed(here, monkeypatch):
     lines = failing("predict", "in", "-o", "out", "--jobs", 2, code=1)
     assert lines[0] == "1 of 2 recordings failed:"
     assert "a.wav: its process was killed" in lines[1]
+    assert lines[1].endswith("lower --jobs, then --resume")
     assert files(here / "out") == ["b.csv"]
 
 

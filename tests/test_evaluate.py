@@ -5,6 +5,7 @@ import shutil
 import arff
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 from trees import manifest as manifest_tree
 
@@ -12,7 +13,6 @@ from emotrace import evaluation, metrics
 from emotrace.annotation import Ratings, fusion, lag
 from emotrace.cli import main
 from emotrace.corpora import recola
-from emotrace.errors import CorpusError
 from emotrace.evaluation import corpus as on_corpus
 from emotrace.inference import model, predictor
 from emotrace.trace import Trace
@@ -54,10 +54,14 @@ def quick():
 @pytest.fixture
 def relabelled(monkeypatch):
     """The stitched corpus, every recording changed on its way in."""
-    load = recola.load
+    survey = recola.survey
 
     def change(how):
-        monkeypatch.setattr(recola, "load", lambda root: [how(recording) for recording in load(root)])
+        def changed(root):
+            found = survey(root)
+            return dataclasses.replace(found, recordings=[how(recording) for recording in found.recordings])
+
+        monkeypatch.setattr(recola, "survey", changed)
 
     return change
 
@@ -356,6 +360,96 @@ class TestOutputs:
         assert evaluate("downup", "recola", stitched_root, option, path, "--force").exit_code == 0
 
 
+class TestFailures:
+    """The good recordings are scored and the bad ones listed."""
+
+    @pytest.fixture
+    def root(self, stitched_root, tmp_path):
+        return shutil.copytree(stitched_root, tmp_path / "corpus")
+
+    @staticmethod
+    def of(root, partition):
+        """The files of a partition's first recording: sound, arousal, valence."""
+        name = next(r.id for r in recola.survey(root).recordings if r.partition == partition)
+        labels = [root / recola.LABELS_FOLDER / target / f"{name}.csv" for target in ("arousal", "valence")]
+        return [root / recola.AUDIO_FOLDER / f"{name}.wav", *labels]
+
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_a_sound_that_cannot_be_read(self, root, told, tmp_path, jobs):
+        sound = self.of(root, "train")[0]
+        sound.write_bytes(b"")
+        outputs = ["-o", tmp_path / "a.json", "--predictions", tmp_path / "p"]
+        result = evaluate("downup", "recola", root, *outputs, "--jobs", jobs)
+        assert result.exit_code == 1
+        assert f"failed and not in the scores: 1 of 4 recordings ({sound.stem} train)" in result.stdout
+        *_, head, line = result.stderr.splitlines()
+        assert (head, line.startswith(f"  {sound}: is empty")) == ("1 of 4 recordings failed:", True)
+        found = json.loads((tmp_path / "a.json").read_text())
+        parts, whole = (each["targets"]["valence"]["partitions"] for each in (found, told[1]))
+        assert (parts["dev"], parts["test"]) == (whole["dev"], whole["test"])
+        assert (parts["train"]["recordings"], parts["train"]["missing"]) == (1, [sound.stem])
+        (failure,) = found["failed"]
+        assert (failure["id"], failure["partition"], failure["predicted"]) == (sound.stem, "train", False)
+        assert failure["targets"]["arousal"].startswith(f"{sound.name}: is empty")
+        assert str(root.parent) not in (tmp_path / "a.json").read_text()
+        assert len(list((tmp_path / "p").iterdir())) == 3
+
+    def test_labels_of_one_target_that_are_missing(self, root, told, tmp_path):
+        sound, _, valence = self.of(root, "test")
+        valence.unlink()
+        result = evaluate("downup", "recola", root, "-o", tmp_path / "a.json", "--per-recording")
+        assert result.exit_code == 1
+        assert f"recordings ({sound.stem} test valence)" in result.stdout
+        assert result.stderr.splitlines()[-1].startswith(f"  {valence}: ")
+        assert "without ratings" not in result.stdout
+        (row,) = (line for line in result.stdout.splitlines() if line.startswith(f"{sound.stem} ") and "failed" in line)
+        assert row.split()[1:3] == ["test", "valence"]
+        found = json.loads((tmp_path / "a.json").read_text())
+        assert found["targets"]["arousal"] == told[1]["targets"]["arousal"]
+        assert found["targets"]["valence"]["partitions"]["test"] is None
+        assert found["failed"][0]["predicted"]
+        for asked in (["--target", "arousal"], ["--partition", "dev"]):
+            assert evaluate("downup", "recola", root, *asked).exit_code == 0
+
+    def test_labels_that_do_not_fit(self, stitched_root, relabelled):
+        gold = Ratings(np.arange(100) * 0.04, np.zeros((100, 1)), ("gold standard",), "arousal")
+        relabelled(lambda r: dataclasses.replace(r, load_gold=lambda target: gold))
+        result = evaluate("downup", "recola", stitched_root)
+        assert result.exit_code == 1
+        assert "4 of 4 recordings failed:" in result.stderr
+        assert result.stderr.count(": 100 label rows do not fit 300 frames") == 8
+
+    def test_nothing_that_can_be_read(self, root):
+        for path in (root / recola.AUDIO_FOLDER).iterdir():
+            path.write_bytes(b"")
+        assert "P16.wav: is empty" in refused("downup", "recola", root)
+        assert "(3 more fail too: emotrace check lists them)" in refused("downup", "recola", root)
+
+    def test_a_submission_is_whole_or_not_at_all(self, root, tmp_path):
+        lost, whole = self.of(root, "test")[0], self.of(root, "test")[0].read_bytes()
+        lost.write_bytes(b"")
+        text = refused("downup", "recola", root, "-o", tmp_path / "a.json", "--submission", tmp_path / "t")
+        assert f"not written, since a submission holds all test recordings and {lost.stem} cannot be predicted" in text
+        assert (tmp_path / "a.json").exists()
+        assert not (tmp_path / "t").exists()
+        lost.write_bytes(whole)
+        self.of(root, "dev")[0].write_bytes(b"")
+        self.of(root, "test")[1].unlink()
+        assert evaluate("downup", "recola", root, "--submission", tmp_path / "s").exit_code == 1
+        assert len(list((tmp_path / "s").rglob("*.arff"))) == 2
+
+    def test_what_nobody_foresaw_is_raised(self, stitched_root, monkeypatch):
+        monkeypatch.setattr(predictor, "predict", lambda *given, **named: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            on_corpus.evaluate("downup", "recola", stitched_root)
+
+    def test_notes_name_no_folder(self, root):
+        sound = self.of(root, "dev")[0]
+        soundfile.write(sound, np.zeros(12 * 16000), 16000)
+        done = on_corpus.evaluate("downup", "recola", root, partition="dev")
+        assert done.heard[0].notes[0].startswith("almost no sound")
+
+
 class TestMistakes:
     def test_no_such_model(self, stitched_root):
         assert "updown: no model of that name" in refused("updown", "recola", stitched_root)
@@ -394,9 +488,3 @@ class TestMistakes:
 
     def test_a_negative_lag(self, stitched_root):
         assert evaluate("downup", "recola", stitched_root, "--lag", -1).exit_code == 2
-
-    def test_labels_that_do_not_fit_end_it(self, stitched_root, relabelled):
-        gold = Ratings(np.arange(100) * 0.04, np.zeros((100, 1)), ("gold standard",), "arousal")
-        relabelled(lambda r: dataclasses.replace(r, load_gold=lambda target: gold))
-        with pytest.raises(CorpusError, match="100 label rows do not fit 300 frames"):
-            on_corpus.evaluate("downup", "recola", stitched_root)

@@ -30,7 +30,7 @@ class WorkerLostError(EmotraceError):
     """The process that worked on an item ended on the way; the system kills one when memory runs out."""
 
     def __init__(self) -> None:
-        super().__init__("its process was killed, perhaps for lack of memory; free some or lower --jobs, then --resume")
+        super().__init__("its process was killed, perhaps for lack of memory; free some or lower --jobs")
 
 
 class RayStartError(EmotraceError):

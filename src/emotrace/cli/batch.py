@@ -112,7 +112,7 @@ def _complaint(done: "Done[Job, Report]", alone: bool) -> str:
 
     error, audio = done.error, done.item.audio
     if isinstance(error, WorkerLostError):
-        return f"{audio}: {error}"
+        return f"{audio}: {error}, then --resume"
     if isinstance(error, EmotraceError):
         return str(error)
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emotrace.cli import options
+from emotrace.cli.failing import tell
 
 if TYPE_CHECKING:
     from emotrace.corpora import Recording
@@ -59,7 +60,8 @@ def evaluate(
     """Score MODEL on the CORPUS that lies in ROOT.
 
     MODEL is a shipped model's name or a model's folder, CORPUS one of 'emotrace corpora'. Only rated frames are scored;
-    recordings without ratings are predicted all the same, for --predictions and --submission.
+    recordings without ratings are predicted all the same, for --predictions and --submission. Recordings of which
+    something is wrong are left out and listed at the end, with exit code 1.
     """
     from emotrace.evaluation import corpus as evaluation
 
@@ -72,7 +74,12 @@ def evaluate(
         click.echo(line)
     if per_recording:
         click.echo("\n" + "\n".join(_recordings(done)))
-    _write(done, out, predictions, submission, force)
+    _write(done, out, predictions, force)
+    tell(["\n  ".join(failure.lines) for failure in done.failed], done.attempted)
+    if submission is not None:
+        _submit(done, submission, force)
+    if done.failed:
+        sys.exit(1)
 
 
 def _progress(recordings: "Sequence[Recording]") -> "Iterator[Recording]":
@@ -90,8 +97,8 @@ def _reject_existing(*outputs: Path | None) -> None:
 
 
 def _warn(done: "Evaluation") -> None:
-    noted = [f"{heard.id}: {note}" for heard in done.heard for note in heard.notes]
-    noted += [f"{name}: has no sound; it is left out" for name in done.silent]
+    noted = [f"{name}: has no sound; it is left out" for name in done.silent]
+    noted += [f"{heard.id}: {note}" for heard in done.heard for note in heard.notes]
     for text in noted[:_WARNINGS_SHOWN]:
         click.echo(f"warning: {text}", err=True)
     if len(noted) > _WARNINGS_SHOWN:
@@ -110,7 +117,9 @@ def _table(done: "Evaluation") -> Iterator[str]:
     for target, lag in done.lags.items():
         yield f"{target}: traces moved {lag.seconds:.2f} s later ({lag.reason})"
     if done.unrated:
-        yield f"without ratings, predicted only: {len(done.unrated)} of {len(done.heard)} recordings"
+        yield f"without ratings, predicted only: {len(done.unrated)} of {done.attempted} recordings"
+    if done.failed:
+        yield f"failed and not in the scores: {len(done.failed)} of {done.attempted} recordings ({_missing(done)})"
     rated = [target for target in done.targets if any(target in heard.golds for heard in done.heard)]
     over_time = [target for target in rated if target not in done.as_wholes]
     as_wholes = [target for target in rated if target in done.as_wholes]
@@ -126,6 +135,15 @@ def _table(done: "Evaluation") -> Iterator[str]:
         yield "\nrecordings rated as wholes: the mean of each trace against its one rating"
         yield f"{_HEAD} {'CCC population':>15} {'CCC avec2016':>13} {'Pearson':>8} {'RMSE':>6}"
         yield from _rows(done, as_wholes, _as_wholes)
+
+
+def _missing(done: "Evaluation") -> str:
+    """Which recordings are in no score, or not in those of the targets that are named."""
+    named = []
+    for each in done.failed:
+        some = () if len(each.reasons) == len(done.targets) else each.reasons
+        named.append(" ".join([each.id, *filter(None, [each.partition]), *some]))
+    return ", ".join(named)
 
 
 def _rows(done: "Evaluation", targets: "Sequence[str]", numbers: Any) -> Iterator[str]:
@@ -156,23 +174,21 @@ _TITLES = ("CCC pop.", "CCC avec", "Pearson", "RMSE", "rough.", "mean", "gold")
 
 def _recordings(done: "Evaluation") -> Iterator[str]:
     width = max(9, *(len(heard.id) for heard in done.heard))
+    failed = {(failure.id, target) for failure in done.failed for target in failure.reasons}
     titles = " ".join(f"{title:>8}" for title in _TITLES)
     yield f"{'recording':{width}} {'part':5} {'target':10} {'rated':>8} {titles}"
     for heard in done.heard:
         for target in done.targets:
             scores = done.of_recording(heard, target)
             if scores is None:
-                cells = "not rated"
+                cells = "failed" if (heard.id, target) in failed else "not rated"
             else:
                 numbers = [f"{scores[name]:8.3f}" if name in scores else f"{'-':>8}" for name in _COLUMNS]
                 cells = f"{scores['rated_s']:6.1f} s {' '.join(numbers)}"
             yield f"{heard.id:{width}} {heard.partition or '-':5} {target:10} {cells}"
 
 
-def _write(
-    done: "Evaluation", out: Path | None, predictions: Path | None, submission: Path | None, force: bool
-) -> None:
-    from emotrace.evaluation import submission as challenge
+def _write(done: "Evaluation", out: Path | None, predictions: Path | None, force: bool) -> None:
     from emotrace.output import file_names, write_atomically
 
     if out is not None:
@@ -184,8 +200,13 @@ def _write(
         named = file_names(heard.id for heard in done.heard)
         for heard in done.heard:
             heard.trace.to_csv(predictions / f"{named[heard.id]}.csv", force=force)
-    if submission is not None:
-        challenge.write(done, submission, force=force)
-    for path in (out, predictions, submission):
+    for path in (out, predictions):
         if path is not None:
             click.echo(f"-> {path}")
+
+
+def _submit(done: "Evaluation", folder: Path, force: bool) -> None:
+    from emotrace.evaluation import submission as challenge
+
+    challenge.write(done, folder, force=force)
+    click.echo(f"-> {folder}")

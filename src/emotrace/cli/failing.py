@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any, NoReturn
 
@@ -16,6 +16,21 @@ def fail(text: str) -> NoReturn:
     """One line on standard error, exit code 2."""
     click.echo(f"emotrace: {text}", err=True)
     sys.exit(2)
+
+
+def tell(failed: Sequence[str], recordings: int) -> None:
+    """What went wrong with recordings, where something did."""
+    if failed:
+        click.echo(f"\n{len(failed)} of {recordings} recordings failed:", err=True)
+    for text in failed:
+        click.echo(f"  {text}", err=True)
+
+
+def end_with(failed: Sequence[str], recordings: int) -> None:
+    """The same, and exit code 1; nothing where all went well."""
+    tell(failed, recordings)
+    if failed:
+        sys.exit(1)
 
 
 @contextmanager

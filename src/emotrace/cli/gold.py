@@ -1,7 +1,6 @@
 """`emotrace gold`: rater traces to a gold standard."""
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from emotrace.cli.failing import end_with
 from emotrace.errors import EmotraceError, UnratedError
 from emotrace.output import check_free
 
@@ -174,15 +174,7 @@ def _of_corpus(name: str, given: tuple[Path, ...], target: str | None, out: Path
         click.echo(f"\nwithout ratings of {target}, left out: {', '.join(unrated)}")
     if len(unrated) == len(recordings):
         raise EmotraceError(f"{given[0]}: no recording has ratings of {target}; there is nothing to fuse")
-    _end_with(failed, len(recordings))
-
-
-def _end_with(failed: list[str], recordings: int) -> None:
-    if failed:
-        click.echo(f"\n{len(failed)} of {recordings} recordings failed:", err=True)
-        for text in failed:
-            click.echo(f"  {text}", err=True)
-        sys.exit(1)
+    end_with(failed, len(recordings))
 
 
 def _ratings(recording: "Recording", target: str) -> "Ratings":

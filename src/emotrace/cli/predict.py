@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from emotrace.cli.batch import STDIO, Job, Settings, run
-from emotrace.cli.failing import fail
+from emotrace.cli.failing import end_with, fail
 from emotrace.errors import EmotraceError
 
 _FORMATS = ("csv", "json", "png", "html", "textgrid", "eaf")
@@ -100,18 +100,9 @@ def predict(
     except KeyboardInterrupt:
         click.echo("\nstopped; what is written is whole, and the same command with --resume goes on", err=True)
         sys.exit(_INTERRUPTED)
-    _finish(failed, attempted, alone)
-
-
-def _finish(failed: Sequence[str], attempted: int, alone: bool) -> None:
-    if not failed:
-        return
-    if alone:
+    if failed and alone:
         fail(failed[0])
-    click.echo(f"\n{len(failed)} of {attempted} recordings failed:", err=True)
-    for text in failed:
-        click.echo(f"  {text}", err=True)
-    sys.exit(1)
+    end_with(failed, attempted)
 
 
 def _found(given: Sequence[Path]) -> tuple[dict[Path, Path], list[str]]:

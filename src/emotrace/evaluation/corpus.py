@@ -1,4 +1,4 @@
-"""A model on a corpus: every recording that has sound predicted, and scored where it is rated.
+"""A model on a corpus: every recording that has sound predicted, and scored where it is rated; bad ones are listed.
 
 A model that was trained on gold standards moved earlier answers in time with the voice, raters some seconds later. Its
 traces are therefore moved later by the lag that the model states, their first value duplicated, and scored against the
@@ -7,20 +7,19 @@ nothing for a trace to follow in time: it is not moved, and its mean is scored.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emotrace import corpora, evaluation, metrics, provenance
+from emotrace import corpora, evaluation, metrics, provenance, running
 from emotrace.annotation import lag
 from emotrace.corpora import PARTITIONS, Recording
-from emotrace.errors import CorpusError
+from emotrace.errors import CorpusError, EmotraceError
 from emotrace.inference import model as saved
 from emotrace.inference import predictor
 from emotrace.trace import FRAME_S, Trace
@@ -49,6 +48,29 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A recording that is missing from scores, since its sound or its labels cannot be used.
+
+    Attributes:
+        id: the recording's.
+        partition: train, dev, test, or None.
+        reasons: by target that is not scored, one line.
+        predicted: whether there is a trace of it all the same.
+    """
+
+    id: str
+    partition: str | None
+    reasons: Mapping[str, str]
+    predicted: bool
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The reasons, each once, for people."""
+        each = dict.fromkeys(self.reasons.values())
+        return tuple(reason if self.id in reason else f"{self.id}: {reason}" for reason in each)
+
+
+@dataclass(frozen=True)
 class Lag:
     """By how much a target's traces are moved later to be scored, in seconds, and why."""
 
@@ -64,9 +86,10 @@ class Evaluation:
         model: which was asked.
         corpus: name of the reader.
         root: name of the corpus's folder, without what is above it.
-        heard: every recording that has sound.
+        heard: every recording whose sound can be read.
         silent: recordings that have none.
         lags: by target, in the order of the targets.
+        failed: recordings that are missing from scores, since something is wrong with them.
     """
 
     model: saved.Model
@@ -75,6 +98,7 @@ class Evaluation:
     heard: tuple[Heard, ...]
     silent: tuple[str, ...]
     lags: dict[str, Lag]
+    failed: tuple[Failure, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -84,17 +108,28 @@ class Evaluation:
     @property
     def partitions(self) -> tuple[str | None, ...]:
         """Those that there are, in order; None for recordings that are in none."""
-        return tuple(p for p in (*PARTITIONS, None) if any(h.partition == p for h in self.heard))
+        there = {h.partition for h in self.heard} | {f.partition for f in self.failed}
+        return tuple(partition for partition in (*PARTITIONS, None) if partition in there)
+
+    @property
+    def attempted(self) -> int:
+        """How many recordings have sound."""
+        return len(self.heard) + sum(not failure.predicted for failure in self.failed)
 
     @property
     def unrated(self) -> tuple[str, ...]:
         """Recordings that are predicted and cannot be scored: none of the targets is rated."""
-        return tuple(h.id for h in self.heard if not set(h.golds) & set(self.targets))
+        failed = {failure.id for failure in self.failed}
+        return tuple(h.id for h in self.heard if not set(h.golds) & set(self.targets) and h.id not in failed)
 
     @cached_property
     def as_wholes(self) -> frozenset[str]:
         """Targets for which every recording has one rating throughout."""
         return frozenset(target for target in self.targets if _as_wholes(self.heard, target))
+
+    def missing(self, target: str, partition: str | None) -> tuple[str, ...]:
+        """Recordings of a partition that failed and are not in its scores."""
+        return tuple(f.id for f in self.failed if f.partition == partition and target in f.reasons)
 
     def moved(self, heard: Heard, target: str) -> np.ndarray:
         """A recording's trace (T,) as it is scored."""
@@ -104,7 +139,7 @@ class Evaluation:
         """Scores of a partition's rated recordings, or None where there are none.
 
         Returns:
-            ``recordings``, ``hours`` (rated ones), ``lag_s``, ``recording_means``
+            ``recordings``, ``missing`` (those that failed), ``hours`` (rated ones), ``lag_s``, ``recording_means``
             (:func:`emotrace.evaluation.recording_mean_scores`), and, unless recordings are rated as wholes, what
             :func:`emotrace.evaluation.scores` gives.
         """
@@ -115,6 +150,7 @@ class Evaluation:
         over_time = {} if target in self.as_wholes else evaluation.scores(golds, traces)
         return {
             "recordings": len(rated),
+            "missing": list(self.missing(target, partition)),
             "hours": round(sum(_rated_s(gold) for gold in golds) / 3600, 4),
             "lag_s": self.lags[target].seconds,
             "recording_means": _rounded(evaluation.recording_mean_scores(golds, traces)),
@@ -158,6 +194,7 @@ class Evaluation:
             "recordings": [self._of_recording(heard) for heard in self.heard],
             "without_sound": list(self.silent),
             "without_ratings": list(self.unrated),
+            "failed": [_of_failure(failure) for failure in self.failed],
         }
 
     def _of_target(self, target: str) -> dict[str, Any]:
@@ -188,7 +225,7 @@ def evaluate(
     jobs: int = 1,
     progress: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
 ) -> Evaluation:
-    """Predict the recordings of a corpus and take their gold standards.
+    """Predict the recordings of a corpus and take their gold standards; one that cannot be used stops no other.
 
     Args:
         name_or_folder: a shipped model's name, or a model's folder.
@@ -202,20 +239,23 @@ def evaluate(
 
     Raises:
         ModelError: there is no such model.
-        CorpusError: the corpus is malformed, has no sound, or the model predicts nothing that it rates.
-        AudioError: a recording cannot be read.
+        CorpusError: the corpus is malformed, has no sound, or no sound that can be read, or the model predicts nothing
+            that it rates.
     """
     chosen = saved.load(name_or_folder)
     reader = corpora.get(corpus)
-    everything = reader.load(root)
+    everything = reader.survey(root).apart()
     wanted = _targets(chosen, corpora.targets_of(reader.INFO, everything), targets)
     listed = [r for r in everything if partition in (None, r.partition)]
     recordings = [r for r in listed if r.audio is not None]
     if not recordings:
         where = "" if partition is None else f" in its {partition} partition"
         raise CorpusError(f"{root}: {'no sound' if listed else 'no recording'}{where}; see: emotrace check")
-    traces = _traces(name_or_folder if jobs > 1 else chosen, [r.audio for r in recordings if r.audio], jobs)
-    heard = tuple(_heard(recording, wanted, traces) for recording in progress(recordings))
+    listen = partial(_listen, name_or_folder if jobs > 1 else chosen)
+    heard, failed = _each(listen, recordings, wanted, jobs, progress)
+    if not heard:
+        more = f" ({len(failed) - 1} more fail too: emotrace check lists them)" if len(failed) > 1 else ""
+        raise CorpusError(failed[0].lines[0] + more)
     return Evaluation(
         chosen,
         corpus,
@@ -223,6 +263,7 @@ def evaluate(
         heard,
         tuple(r.id for r in listed if r.audio is None),
         {target: _lag(chosen, target, heard, lag_s) for target in wanted},
+        failed,
     )
 
 
@@ -264,29 +305,73 @@ def _rounded(scores: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in scores.items()}
 
 
-def _heard(recording: Recording, targets: Sequence[str], traces: Iterator[tuple[Trace, tuple[str, ...]]]) -> Heard:
-    trace, notes = next(traces)
-    known = {target: recording.known_gold(target, len(trace)) for target in targets}
-    golds = {target: gold for target, gold in known.items() if gold is not None}
-    return Heard(recording.id, recording.partition, trace, golds, notes)
+def _of_failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "id": failure.id,
+        "partition": failure.partition,
+        "predicted": failure.predicted,
+        "targets": {target: _without_folders(reason) for target, reason in failure.reasons.items()},
+    }
 
 
-def _traces(
-    chosen: saved.Model | str | Path, files: Sequence[Path], jobs: int
-) -> Iterator[tuple[Trace, tuple[str, ...]]]:
-    listen = partial(_trace, chosen)
-    if jobs == 1:
-        yield from map(listen, files)
-        return
-    # Started anew and not forked: a runtime that has threads already does not survive a fork.
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        yield from pool.map(listen, files)
+def _without_folders(reason: str) -> str:
+    """An error begins with the file that it is of."""
+    file, colon, rest = reason.partition(": ")
+    return f"{Path(file).name}{colon}{rest}"
 
 
-def _trace(chosen: saved.Model | str | Path, file: Path) -> tuple[Trace, tuple[str, ...]]:
+_Listened = tuple[Trace, tuple[str, ...]]
+
+
+def _each(
+    listen: Callable[[tuple[int, Path]], _Listened],
+    recordings: Sequence[Recording],
+    targets: Sequence[str],
+    jobs: int,
+    progress: Callable[[Sequence[Recording]], Iterable[Recording]],
+) -> tuple[tuple[Heard, ...], tuple[Failure, ...]]:
+    """What is heard and what fails, in the order of the recordings."""
+    files = [(number, r.audio) for number, r in enumerate(recordings) if r.audio is not None]
+    heard: dict[int, Heard] = {}
+    failed: dict[int, Failure] = {}
+    with closing(running.each(listen, files, jobs)) as results:
+        for _, done in zip(progress(recordings), results, strict=True):
+            number = done.item[0]
+            recording = recordings[number]
+            if done.result is not None:
+                heard[number], reasons = _rated(recording, targets, *done.result)
+            elif isinstance(done.error, EmotraceError):
+                reasons = dict.fromkeys(targets, str(done.error))
+            else:
+                assert done.error is not None
+                raise done.error
+            if reasons:
+                failed[number] = Failure(recording.id, recording.partition, reasons, number in heard)
+    return tuple(heard[n] for n in sorted(heard)), tuple(failed[n] for n in sorted(failed))
+
+
+def _rated(
+    recording: Recording, targets: Sequence[str], trace: Trace, notes: tuple[str, ...]
+) -> tuple[Heard, dict[str, str]]:
+    """A trace with its gold standards, and by target what is wrong with the others."""
+    golds: dict[str, np.ndarray] = {}
+    reasons: dict[str, str] = {}
+    for target in targets:
+        try:
+            gold = recording.known_gold(target, len(trace))
+        except EmotraceError as error:
+            reasons[target] = str(error)
+        else:
+            golds |= {} if gold is None else {target: gold}
+    return Heard(recording.id, recording.partition, trace, golds, notes), reasons
+
+
+def _listen(chosen: saved.Model | str | Path, item: tuple[int, Path]) -> _Listened:
     """A recording's trace, and what the user would have been warned of."""
+    _, file = item
     loaded = chosen if isinstance(chosen, saved.Model) else _loaded_once(chosen)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         trace = predictor.predict(file, model=loaded)
-    return trace, tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    said = [str(w.message).removeprefix(f"{file}: ") for w in caught if issubclass(w.category, UserWarning)]
+    return trace, tuple(said)

@@ -39,9 +39,14 @@ def write(evaluation: Evaluation, folder: Path, *, force: bool = False) -> list[
         The files.
 
     Raises:
-        CorpusError: the corpus has no test recording with sound.
+        CorpusError: the corpus has no test recording with sound, or one that cannot be predicted: nothing is written.
         EmotraceError: a file exists and ``force`` is not given, or cannot be written.
     """
+    if lost := [each.id for each in evaluation.failed if each.partition == "test" and not each.predicted]:
+        raise CorpusError(
+            f"{folder}: not written, since a submission holds all test recordings and {', '.join(lost)} cannot be "
+            "predicted; mend what emotrace check tells of"
+        )
     test = [heard for heard in evaluation.heard if heard.partition == "test"]
     if not test:
         raise CorpusError("a submission holds the test recordings, and none of these is in a test partition")
