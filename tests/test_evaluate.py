@@ -11,6 +11,7 @@ from trees import manifest as manifest_tree
 
 from emotrace import evaluation, metrics
 from emotrace.annotation import Ratings, fusion, lag
+from emotrace.cli import evaluate as command
 from emotrace.cli import main
 from emotrace.corpora import recola
 from emotrace.evaluation import corpus as on_corpus
@@ -281,6 +282,43 @@ class TestAnyTargets:
         assert [done.scores(target, None)["recordings"] for target in ("arousal", "valence")] == [1, 1]
 
 
+class TestNothingMoves:
+    """A CCC of 0 where there was nothing to follow."""
+
+    @staticmethod
+    def flat(recording):
+        """In the test part, ratings that never move."""
+        gold = Ratings(np.arange(301) * 0.04, np.full((301, 1), 0.2), ("gold standard",), "arousal")
+        return dataclasses.replace(recording, load_gold=lambda t: gold) if recording.partition == "test" else recording
+
+    def test_a_gold_standard(self, stitched_root, relabelled, tmp_path):
+        relabelled(self.flat)
+        result = evaluate("downup", "recola", stitched_root, "--target", "arousal", "-o", tmp_path / "a.json")
+        (name,) = (r.id for r in recola.load(stitched_root) if r.partition == "test")
+        assert f"arousal: the gold standard of {name} never moves, which makes a CCC of 0" in result.stdout
+        assert "the trace of" not in result.stdout
+        found = json.loads((tmp_path / "a.json").read_text())["targets"]["arousal"]
+        assert found["never_moves"] == {"gold": [name], "trace": []}
+
+    def test_a_trace(self, stitched_root):
+        result = evaluate("downup", "recola", stitched_root, "--target", "arousal", "--lag", 11.96)
+        assert "arousal: the trace of P16, P17, P18, P19 never moves" in result.stdout
+        assert "the gold standard of" not in result.stdout
+
+    def test_what_moves_is_not_spoken_of(self, told):
+        assert "never moves" not in told[0]
+        assert told[1]["targets"]["valence"]["never_moves"] == {"gold": [], "trace": []}
+
+    def test_many_are_counted(self):
+        names = [f"P{number}" for number in range(7)]
+        (line,) = command._still("arousal", {"gold": names, "trace": []})
+        assert "of P0, P1, P2, P3, P4 and 2 more never moves" in line
+
+    def test_a_lag_that_no_recording_is_longer_than(self, stitched_root):
+        text = refused("downup", "recola", stitched_root, "--lag", 12)
+        assert "--lag 12: no recording is longer (the longest lasts 12.0 s); give" in text
+
+
 class TestWholes:
     """Utterances: one rating a recording."""
 
@@ -313,6 +351,9 @@ class TestWholes:
         text = evaluate("downup", "recola", stitched_root, "--target", "arousal", "--per-recording").stdout
         for row in (line.split() for line in text.splitlines() if line.startswith("P")):
             assert row[5:8] == ["-", "-", "-"]
+
+    def test_that_nothing_moves_is_not_spoken_of(self, stitched_root):
+        assert "never moves" not in evaluate("downup", "recola", stitched_root, "--target", "arousal").stdout
 
 
 class TestOutputs:

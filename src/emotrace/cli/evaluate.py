@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emotrace.evaluation.corpus import Evaluation
 
 _WARNINGS_SHOWN = 5
+_NAMED = 5
 
 
 @click.command()
@@ -116,6 +117,7 @@ def _table(done: "Evaluation") -> Iterator[str]:
     yield f"on {done.corpus} ({done.root}); values in [-1, 1], rated frames only"
     for target, lag in done.lags.items():
         yield f"{target}: traces moved {lag.seconds:.2f} s later ({lag.reason})"
+        yield from _still(target, done.still(target))
     if done.unrated:
         yield f"without ratings, predicted only: {len(done.unrated)} of {done.attempted} recordings"
     if done.failed:
@@ -135,6 +137,13 @@ def _table(done: "Evaluation") -> Iterator[str]:
         yield "\nrecordings rated as wholes: the mean of each trace against its one rating"
         yield f"{_HEAD} {'CCC population':>15} {'CCC avec2016':>13} {'Pearson':>8} {'RMSE':>6}"
         yield from _rows(done, as_wholes, _as_wholes)
+
+
+def _still(target: str, never_moves: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for what, title in (("gold", "gold standard"), ("trace", "trace")):
+        if names := never_moves[what]:
+            some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+            yield f"{target}: the {title} of {some} never moves, which makes a CCC of 0 that tells nothing"
 
 
 def _missing(done: "Evaluation") -> str:

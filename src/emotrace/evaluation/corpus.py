@@ -131,6 +131,18 @@ class Evaluation:
         """Recordings of a partition that failed and are not in its scores."""
         return tuple(f.id for f in self.failed if f.partition == partition and target in f.reasons)
 
+    def still(self, target: str) -> dict[str, list[str]]:
+        """Recordings over time of which something never moves where it is rated: their CCC is 0 and tells nothing.
+
+        Returns:
+            ``gold`` and ``trace``: those whose gold standard, and whose trace as it is scored, does not move.
+        """
+        rated = [] if target in self.as_wholes else [h for h in self.heard if target in h.golds]
+        return {
+            "gold": [h.id for h in rated if _constant(h.golds[target])],
+            "trace": [h.id for h in rated if _constant(self.moved(h, target)[~np.isnan(h.golds[target])])],
+        }
+
     def moved(self, heard: Heard, target: str) -> np.ndarray:
         """A recording's trace (T,) as it is scored."""
         return lag.shift_forward(heard.trace[target], round(self.lags[target].seconds / FRAME_S))
@@ -202,6 +214,7 @@ class Evaluation:
             "lag_s": self.lags[target].seconds,
             "lag_reason": self.lags[target].reason,
             "rated": "as wholes" if target in self.as_wholes else "over time",
+            "never_moves": self.still(target),
             "partitions": {partition or "none": self.scores(target, partition) for partition in self.partitions},
         }
 
@@ -233,14 +246,15 @@ def evaluate(
         root: where the corpus lies.
         targets: what to score; by default all that the model predicts and the corpus rates.
         partition: train, dev or test; by default every recording.
-        lag_s: how far behind the voice the gold standards are; by default what the model states for each target.
+        lag_s: how far behind the voice the gold standards are, less than the longest recording lasts; by default what
+            the model states for each target.
         jobs: processes.
         progress: wraps the list of recordings as they are worked through.
 
     Raises:
         ModelError: there is no such model.
         CorpusError: the corpus is malformed, has no sound, or no sound that can be read, or the model predicts nothing
-            that it rates.
+            that it rates; or no recording is longer than the lag that is given.
     """
     chosen = saved.load(name_or_folder)
     reader = corpora.get(corpus)
@@ -256,6 +270,7 @@ def evaluate(
     if not heard:
         more = f" ({len(failed) - 1} more fail too: emotrace check lists them)" if len(failed) > 1 else ""
         raise CorpusError(failed[0].lines[0] + more)
+    _reject_beyond(lag_s or 0.0, max(h.trace.duration_s for h in heard))
     return Evaluation(
         chosen,
         corpus,
@@ -280,6 +295,15 @@ def _targets(chosen: saved.Model, rated: Sequence[str], asked: Sequence[str]) ->
     return both
 
 
+def _reject_beyond(lag_s: float, longest_s: float) -> None:
+    """Moved by its whole length, a trace is its first value throughout."""
+    if lag_s >= longest_s:
+        raise CorpusError(
+            f"--lag {lag_s:g}: no recording is longer (the longest lasts {longest_s:.1f} s); give the seconds that "
+            "ratings lag behind the voice"
+        )
+
+
 def _lag(chosen: saved.Model, target: str, heard: Sequence[Heard], given: float | None) -> Lag:
     if given is not None:
         return Lag(given, "given")
@@ -294,7 +318,11 @@ def _lag(chosen: saved.Model, target: str, heard: Sequence[Heard], given: float 
 
 def _as_wholes(heard: Sequence[Heard], target: str) -> bool:
     golds = [h.golds[target] for h in heard if target in h.golds]
-    return bool(golds) and all(np.nanmin(gold) == np.nanmax(gold) for gold in golds)
+    return bool(golds) and all(map(_constant, golds))
+
+
+def _constant(values: np.ndarray) -> bool:
+    return bool(np.nanmin(values) == np.nanmax(values))
 
 
 def _rated_s(gold: np.ndarray) -> float:
