@@ -273,6 +273,32 @@ class TestCheck:
         assert done.exit_code == 0
         assert "4 recordings (1 dev, 1 no partition, 1 test, 1 train), 1 without labels, 0.00 hours" in done.stdout
 
+    @pytest.mark.parametrize(
+        ("raters", "line"),
+        [
+            (range(6), "P16, arousal: the gold standard never moves; whatever is predicted has a CCC of 0 with it"),
+            ((0, 2), "P16, arousal: rated without ever moving by FM1, FM3"),
+        ],
+    )
+    def test_labels_that_never_move_are_to_be_looked_at(self, root, tmp_path, raters, line):
+        path = root / "RECOLA-Annotation/emotional_behaviour/arousal/P16.csv"
+        header, *rows = path.read_text().splitlines()
+        cells = [row.split(";") for row in rows]
+        for row in cells:
+            for rater in raters:
+                row[1 + rater] = "0.3"
+        path.write_text("\n".join([header, *map(";".join, cells)]) + "\n")
+        done = self.check(root, "--problems-only", "--json", tmp_path / "found.json")
+        assert done.exit_code == 0
+        *_, named, summary = done.stdout.splitlines()
+        assert named == f"look at: {line}"
+        assert summary.endswith("hours of sound, 1 to look at, no problems")
+        assert json.loads((tmp_path / "found.json").read_text())["to_look_at"] == [line]
+
+    def test_one_rating_a_recording_is_not_to_be_looked_at(self, tree):
+        done = CliRunner().invoke(main, ["check", "tava", str(tree("tava"))])
+        assert "look at" not in done.stdout
+
     def test_labels_of_another_length_are_named_with_both_and_the_rest_goes_on(self, root):
         path = sorted((root / "RECOLA-Annotation/emotional_behaviour/arousal").iterdir())[0]
         lines = path.read_text().splitlines(keepends=True)

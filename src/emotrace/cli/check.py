@@ -24,7 +24,8 @@ def check(corpus: str, root: Path, problems_only: bool, json_path: Path | None, 
     """Look at every recording of a corpus: sound, labels, raters, and how they fit.
 
     CORPUS is a name that `emotrace corpora` lists, ROOT the folder that its layout speaks of. Ends with 0 where all is
-    well, 1 where a file is missing or something is wrong, 2 where ROOT does not hold such a corpus.
+    well, 1 where a file is missing or something is wrong, 2 where ROOT does not hold such a corpus. Labels that never
+    move are named, and are no problem.
     """
     from emotrace import corpora
     from emotrace.corpora import inspection
@@ -43,9 +44,13 @@ def check(corpus: str, root: Path, problems_only: bool, json_path: Path | None, 
     problems = [problem for report in found for problem in report.problems] + untold
     for problem in problems:
         click.echo(f"problem: {problem}")
-    click.echo(_summary(reader.INFO.title, found, len(problems)))
+    to_look_at = inspection.to_look_at(found)
+    for line in to_look_at:
+        click.echo(f"look at: {line}")
+    click.echo(_summary(reader.INFO.title, found, len(to_look_at), len(problems)))
     if json_path is not None:
         everything = {"corpus": corpus, "recordings": [_plain(report) for report in found], "problems": untold}
+        everything["to_look_at"] = to_look_at
         text = json.dumps(everything, indent=1) + "\n"
         write_atomically(json_path, lambda file: file.write(text), force=force)
     if problems:
@@ -83,14 +88,15 @@ def _cells(labels: "Labels") -> tuple[str, ...]:
     return labels.target, str(labels.rows), raters, first_s, last_s, labels.rule or "NOT MATCHED"
 
 
-def _summary(title: str, reports: Sequence["Report"], problems: int) -> str:
+def _summary(title: str, reports: Sequence["Report"], to_look_at: int, problems: int) -> str:
     hours = sum(report.sound.duration_s for report in reports if report.sound) / 3600
     parts = Counter(report.recording.partition or "no partition" for report in reports)
     split = ", ".join(f"{parts[part]} {part}" for part in sorted(parts))
     kept_back = sum(report.recording.kept_back for report in reports)
     without = f", {kept_back} without labels" if kept_back else ""
     found = "no problems" if not problems else f"{problems} problem{'s' if problems > 1 else ''}"
-    return f"{title}: {len(reports)} recordings ({split}){without}, {hours:.2f} hours of sound, {found}"
+    looks = f", {to_look_at} to look at" if to_look_at else ""
+    return f"{title}: {len(reports)} recordings ({split}){without}, {hours:.2f} hours of sound{looks}, {found}"
 
 
 def _plain(report: "Report") -> dict[str, object]:

@@ -47,6 +47,8 @@ class Labels:
         span_s: time of its first and its last row.
         rated: share of its rows that hold a value.
         rule: how rows meet the frames of a trace; empty where they do not.
+        moves: whether the gold standard ever does.
+        still: raters who never move.
     """
 
     target: str
@@ -55,6 +57,8 @@ class Labels:
     span_s: tuple[float, float]
     rated: float
     rule: str
+    moves: bool
+    still: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,23 @@ def untold(survey: Survey, reports: Iterable[Report]) -> list[str]:
     told = "\n".join(problem for report in reports for problem in report.problems)
     missing = [line for path, line in survey.missing.items() if f"{path}:" not in told]
     return missing + [fault for fault in survey.faults if fault not in told]
+
+
+def to_look_at(reports: Iterable[Report]) -> list[str]:
+    """What need not be wrong and spoils scores, a line a recording and target: labels that never move.
+
+    Nothing of a target of which every recording has one rating: its gold standards are not to move.
+    """
+    every = [(report.recording.id, labels) for report in reports for labels in report.labels]
+    over_time = {labels.target for _, labels in every if labels.moves}
+    lines = []
+    for name, labels in every:
+        if labels.target in over_time and not labels.moves:
+            said = "the gold standard never moves; whatever is predicted has a CCC of 0 with it"
+            lines.append(f"{name}, {labels.target}: {said}")
+        elif labels.target in over_time and labels.still:
+            lines.append(f"{name}, {labels.target}: rated without ever moving by {', '.join(labels.still)}")
+    return lines
 
 
 def _sound(path: Path | None, problems: list[str]) -> Sound | None:
@@ -146,6 +167,16 @@ def _labels(recording: Recording, target: str, sound: Sound | None, problems: li
         span_s=(float(gold.time_s[0]), float(gold.time_s[-1])),
         rated=float(np.isfinite(gold.values).mean()),
         rule=rule,
+        moves=not _still(gold),
+        still=() if ratings is None else _still(ratings),
+    )
+
+
+def _still(ratings: Ratings) -> tuple[str, ...]:
+    """The raters who give one value throughout."""
+    known = [values[np.isfinite(values)] for values in ratings.values.T]
+    return tuple(
+        name for name, each in zip(ratings.raters, known, strict=True) if len(each) and each.min() == each.max()
     )
 
 
