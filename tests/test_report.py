@@ -143,7 +143,7 @@ def test_predict_writes_pages_and_report_links_to_them(traces):
     assert len(told["warnings"]) == 1, "noise is no speech"
     assert not told["warnings"][0].startswith("/")
     result = call("report", traces, "-o", traces / "study.html")
-    assert (result.exit_code, result.output) == (0, f"{traces}/study.html: 2 recordings\n")
+    assert (result.exit_code, result.stdout) == (0, f"{traces}/study.html: 2 recordings\n")
     study = (traces / "study.html").read_text()
     assert '<a href="one.html">one</a>' in study
     assert '<a href="deep/er%20two.html">deep/er two</a>' in study
@@ -175,7 +175,9 @@ def test_what_is_no_trace_in_a_folder_is_left_out(traces):
     (traces / "participants.csv").write_text("name,age\nA,30\n")
     result = call("report", traces, "-o", traces / "new" / "study.html")
     assert (result.exit_code, result.stdout) == (0, f"{traces}/new/study.html: 2 recordings\n")
-    assert result.stderr.startswith(f"left out: {traces}/participants.csv, line 1: no column time_s")
+    left, without = result.stderr.splitlines()
+    assert left.startswith(f"left out: {traces}/participants.csv, line 1: no column time_s")
+    assert without.startswith("warnings are not shown of 2 of 2 recordings")
 
 
 def test_a_study_shows_the_warnings_that_json_holds(traces, tmp_path):
@@ -183,8 +185,11 @@ def test_a_study_shows_the_warnings_that_json_holds(traces, tmp_path):
     assert result.exit_code == 0
     (said,) = Trace.from_json(traces / "one.json").warnings
     assert said.startswith("no speech found")
-    call("report", traces, "-o", traces / "study.html")
+    result = call("report", traces, "-o", traces / "study.html")
     assert (traces / "study.html").read_text().count('<p class="note">no speech found') == 1
+    assert result.stderr.startswith("warnings are not shown of 1 of 2 recordings, whose traces are CSV")
+    both = call("report", traces / "one.csv", traces / "one.json", "-o", traces / "json.html")
+    assert (both.stdout, both.stderr) == (f"{traces}/json.html: 1 recording\n", "")
 
 
 def test_a_name_that_is_no_text_is_shown(tmp_path):

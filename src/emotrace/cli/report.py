@@ -23,8 +23,8 @@ def report(traces: tuple[Path, ...], out: Path, title: str | None, force: bool) 
     """Show the traces of many recordings on one page that opens anywhere, offline.
 
     TRACES are files (.csv or .json) that predict wrote, or folders of them; what else lies in a folder is left out.
-    Where the page of a recording alone lies beside its trace (talk.html beside talk.csv, from predict --format csv
-    --format html), the study links to it.
+    Where the page of a recording alone lies beside its trace (talk.html beside talk.json, from predict --format json
+    --format html), the study links to it. CSV holds no warnings, so the study shows none of such a recording.
     """
     from emotrace import report as pages
     from emotrace.output import check_free, shown, write_atomically
@@ -37,6 +37,12 @@ def report(traces: tuple[Path, ...], out: Path, title: str | None, force: bool) 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda file: file.write(page), force=force)
     click.echo(f"{shown(str(out))}: {len(entries)} recording{'s' if len(entries) > 1 else ''}")
+    if without := sum(path.suffix.lower() == ".csv" for path in found):
+        click.echo(
+            f"warnings are not shown of {without} of {len(entries)} recordings, whose traces are CSV and hold none; "
+            "emotrace predict --format json keeps them",
+            err=True,
+        )
 
 
 def _found(given: tuple[Path, ...]) -> list[Path]:
@@ -52,7 +58,9 @@ def _found(given: tuple[Path, ...]) -> list[Path]:
         else:
             raise EmotraceError(f"{path}: no such file or folder; check the path")
         for each in inside:
-            found.setdefault(each.absolute().with_suffix(""), each)
+            name = each.absolute().with_suffix("")
+            if name not in found or each.suffix.lower() == ".json":
+                found[name] = each
     return [found[name] for name in sorted(found)]
 
 
