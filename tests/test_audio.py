@@ -258,6 +258,7 @@ def test_what_is_no_file(tmp_path, monkeypatch):
     one_line_error(tmp_path, "is a folder")
     one_line_error("bad\0name.wav", "cannot be opened")
     one_line_error(None, "NoneType")
+    one_line_error([0.0] * 48000, "a list cannot be read; .* numpy.asarray makes of a list", rate_hz=16000)
     one_line_error(io.StringIO("text"), "binary mode")
     one_line_error(b"", r"empty \(0 bytes\)")
     one_line_error(tmp_path / "x.wav", "arrays only", rate_hz=16000)

@@ -208,13 +208,14 @@ class TestMistakes:
     def test_not_text(self, tmp_path):
         path = tmp_path / "run.yaml"
         path.write_bytes(b"target: \xff\xfe\n")
-        assert refusal(path).startswith(f"{path}: ")
+        assert refusal(path) == f"{path}: is not text in UTF-8; save it as UTF-8, as YAML"
 
     def test_missing_file(self, tmp_path):
-        assert str(tmp_path / "absent.yaml") in refusal(tmp_path / "absent.yaml")
+        path = tmp_path / "absent.yaml"
+        assert refusal(path) == f"{path}: cannot be read (No such file or directory); check the path"
 
     def test_a_folder(self, tmp_path):
-        assert str(tmp_path) in refusal(tmp_path)
+        assert refusal(tmp_path) == f"{tmp_path}: cannot be read (Is a directory); check the path"
 
     def test_setting_without_a_value(self):
         assert refusal(None, "seeds").startswith("--set seeds: wants key=value")

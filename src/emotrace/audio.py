@@ -177,6 +177,14 @@ def _name(source: Source) -> str:
     return name if isinstance(name, str) else "audio stream"
 
 
+def _reject_no_file(source: object) -> None:
+    if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)) and not hasattr(source, "read"):
+        raise AudioError(
+            f"audio: a {type(source).__name__} cannot be read; give a path, bytes, a binary file, or an array, which "
+            "numpy.asarray makes of a list"
+        )
+
+
 # (rate_hz, samples (n, channels)): the rate travels along, since PyAV knows it only with the first frame.
 Chunk = tuple[float, np.ndarray]
 
@@ -185,6 +193,7 @@ def _decoded(source: Source, name: str, rate_hz: float | None, block_s: float) -
     if isinstance(source, np.ndarray):
         yield from _from_array(source, name, rate_hz, block_s)
         return
+    _reject_no_file(source)
     if rate_hz is not None:
         raise AudioError(f"{name}: rate_hz is for arrays only; a file states its own rate, leave it out")
     if isinstance(source, (str, os.PathLike)):
@@ -192,11 +201,8 @@ def _decoded(source: Source, name: str, rate_hz: float | None, block_s: float) -
             yield from _from_file(_rewound(file, name), name, block_s)
     elif isinstance(source, (bytes, bytearray, memoryview)):
         yield from _from_file(_rewound(io.BytesIO(source), name), name, block_s)
-    elif hasattr(source, "read"):
-        yield from _from_file(_rewound(source, name), name, block_s)
     else:
-        kind = type(source).__name__
-        raise AudioError(f"{name}: cannot read audio from {kind}; give a path, bytes, a binary file or an array")
+        yield from _from_file(_rewound(source, name), name, block_s)
 
 
 def _open(path: str | os.PathLike[str], name: str) -> BinaryIO:

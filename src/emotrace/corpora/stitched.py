@@ -14,6 +14,7 @@ The noise is set by bisection so that the mean pairwise CCC between raters is RE
 """
 
 import csv
+import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ from scipy import signal
 
 from emotrace import audio
 from emotrace.annotation import Ratings, agreement
-from emotrace.corpora import recola
+from emotrace.corpora import delimited, recola
 from emotrace.corpora.recola import RATERS
 from emotrace.errors import CorpusError
 from emotrace.trace import FRAME_S
@@ -115,16 +116,15 @@ def read_utterances(ratings_csv: Path) -> list[Utterance]:
     """
     ratings_csv = Path(ratings_csv)
     try:
-        with ratings_csv.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise CorpusError(
-                    f"{ratings_csv}: no column {', '.join(missing)}; the header must have {','.join(_COLUMNS)}"
-                )
-            utterances = [_utterance(row, ratings_csv, reader.line_num) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{ratings_csv}: cannot be read as a CSV of ratings: {error}") from None
+        reader = csv.DictReader(io.StringIO(delimited.read_text(ratings_csv)))
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise CorpusError(
+                f"{ratings_csv}: no column {', '.join(missing)}; the header must have {','.join(_COLUMNS)}"
+            )
+        utterances = [_utterance(row, ratings_csv, reader.line_num) for row in reader]
+    except csv.Error as error:
+        raise CorpusError(f"{ratings_csv}: is no CSV ({error}); write it as plain CSV") from None
     if not utterances:
         raise CorpusError(f"{ratings_csv}: holds a header but no utterance; give it a row an utterance")
     return utterances

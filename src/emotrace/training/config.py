@@ -123,7 +123,11 @@ def read(path: Path | None, settings: Sequence[str] = ()) -> Config:
     if path is not None:
         try:
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: is not text in UTF-8; save it as UTF-8, as YAML") from None
+        except yaml.YAMLError as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{path}: cannot be read as a YAML configuration: {reason}") from None
     where = str(path or "--set")
