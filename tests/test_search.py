@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from emotrace import systems
-from emotrace.errors import ConfigError, ModelError
+from emotrace.errors import ConfigError, EmotraceError, ModelError
 from emotrace.experiments import search, sweep
 from emotrace.experiments.study import Study
 from emotrace.systems import Choice, Range
@@ -170,6 +170,20 @@ class TestSearch:
         found, failed = search.search(tuned, 2, targets=["arousal"])
         assert found == {}
         assert "neither its own settings nor any trial" in failed["toy, arousal"]
+
+    @pytest.mark.parametrize(
+        ("change", "targets", "says"),
+        [
+            ({"corpus": "nosuch"}, None, "no corpus is called 'nosuch'"),
+            ({"corpus": "sewa"}, ["arousal"], "no such folder"),
+            ({"only": ("nosuch",)}, None, "nosuch"),
+            ({}, ["joy"], "--target joy: recola rates arousal, valence; choose one of these"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_before_anything_is_made(self, tuned, toy, change, targets, says):
+        with pytest.raises(EmotraceError, match=says):
+            search.search(replace(tuned, **change), 2, targets=targets)
+        assert not tuned.runs.exists()
 
     def test_a_database_that_is_none_is_said(self, tuned, toy):
         with pytest.raises(ConfigError, match="--storage nowhere"):

@@ -116,16 +116,19 @@ def search(
         The winners and what went wrong, by "system, target", and fold where folds rotate.
 
     Raises:
-        ConfigError: the database cannot be reached, or there is no such device.
+        ConfigError: the database cannot be reached, there is no such device or system, or the corpus does not rate a
+            target.
+        CorpusError: there is no such corpus.
     """
     study.check_device()
+    targets, names = _asked(study, targets), study.names
     study.folder.mkdir(parents=True, exist_ok=True)
     url = storage or f"sqlite:///{study.folder / 'search.db'}"
     _reach(url)
     searches = [
         _planned(study, name, target, fold, (trials, epochs), url)
-        for target in targets or study.targets
-        for name in study.names
+        for target in targets
+        for name in names
         for fold in study.design(target).folds
     ]
     found: dict[str, Winner] = {}
@@ -138,6 +141,15 @@ def search(
                 found[str(done.item)] = done.result
             bar.update()
     return found, failed
+
+
+def _asked(study: Study, targets: Sequence[str] | None) -> Sequence[str]:
+    """The targets that are searched."""
+    if not targets:
+        return study.targets
+    if unknown := [target for target in targets if target not in study.rated]:
+        raise ConfigError(f"--target {unknown[0]}: {study.corpus} rates {', '.join(study.rated)}; choose one of these")
+    return targets
 
 
 def run(search: Search) -> Winner:

@@ -89,13 +89,17 @@ class Study:
         return sorted(self.only) if self.only else systems.names()
 
     @cached_property
+    def rated(self) -> tuple[str, ...]:
+        """All targets that the corpus rates."""
+        reader = corpora.get(self.corpus)
+        return corpora.targets_of(reader.INFO, reader.survey(self.root).apart())
+
+    @cached_property
     def targets(self) -> tuple[str, ...]:
         """Those of `TARGETS` that the corpus rates."""
-        reader = corpora.get(self.corpus)
-        rated = corpora.targets_of(reader.INFO, reader.survey(self.root).apart())
-        found = tuple(target for target in TARGETS if target in rated)
+        found = tuple(target for target in TARGETS if target in self.rated)
         if not found:
-            raise CorpusError(f"{self.corpus} rates {', '.join(rated)}; tables are of arousal and valence")
+            raise CorpusError(f"{self.corpus} rates {', '.join(self.rated)}; tables are of arousal and valence")
         return found
 
     def source(self, target: str) -> Source:
