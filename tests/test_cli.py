@@ -384,6 +384,11 @@ def test_stitch_and_its_errors(here):
     assert result.exit_code == 0, result.output
     assert "arousal: mean pairwise CCC" in result.stdout
     assert (here / "corpus" / "partition.csv").read_text().count("train") == 2
+    # One utterance a speaker: nothing for raters to agree on.
+    assert [line.split(":")[:2] for line in result.stderr.splitlines() if "agreement" in line] == [
+        ["warning", " arousal"],
+        ["warning", " valence"],
+    ]
     assert failing("stitch", "ratings.csv", "corpus")[0].endswith("name a new folder")
     assert call("stitch", "ratings.csv", "other", "--split", "all").exit_code == 2
     assert failing("stitch", "none.csv", "other")[0].startswith("emotrace: none.csv: ")

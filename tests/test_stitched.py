@@ -275,6 +275,14 @@ class TestRaters:
         assert reached["noise_sd"] == 0
         assert 0 < reached["ccc_raw"] < 0.99
 
+    def test_an_agreement_that_is_not_reached_is_told(self):
+        settings = Settings()
+        reached = {"arousal": {"ccc_raw": 0.272}, "valence": {"ccc_raw": 0.1}}
+        (line,) = stitched.short_of(reached, settings)
+        assert line.startswith(
+            "valence: the simulated raters do not reach the agreement of RECOLA's (0.100, not 0.370)"
+        )
+
     @pytest.mark.parametrize("target", ["arousal", "valence"])
     def test_answer_with_their_lag(self, target):
         settings = Settings().raters[target]

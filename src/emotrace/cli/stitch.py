@@ -18,6 +18,7 @@ def stitch(ratings: Path, out: Path, seed: int, recordings: int, duration: float
     """Join rated utterances into long recordings with simulated raters, in RECOLA's layout.
 
     RATINGS is a CSV with the columns file,speaker,arousal_mean,valence_mean: files relative to it, ratings in [-1, 1].
+    Raters are made to agree as RECOLA's do; a warning says where ratings change too little for that.
     """
     from emotrace.corpora import stitched
 
@@ -40,3 +41,5 @@ def stitch(ratings: Path, out: Path, seed: int, recordings: int, duration: float
             f"{target}: mean pairwise CCC of the simulated raters {numbers['ccc_raw']:.3f} "
             f"(RECOLA's: {aim:.3f}), centred {numbers['ccc_centred']:.3f}"
         )
+    for text in stitched.short_of(reached, settings):
+        click.echo(f"warning: {text}", err=True)

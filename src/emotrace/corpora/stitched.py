@@ -17,7 +17,7 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from emotrace.trace import FRAME_S
 
 TARGETS = ("arousal", "valence")
 _COLUMNS = ("file", "speaker", "arousal_mean", "valence_mean")
+_AGREEMENT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,22 @@ def _write_corpus(
     record = {"kind": "stitched", "seed": seed, "settings": asdict(settings), "agreement": reached}
     (out / "stitched.json").write_text(json.dumps(record, indent=1) + "\n")
     return reached
+
+
+def short_of(reached: Mapping[str, Mapping[str, float]], settings: Settings) -> list[str]:
+    """The targets on which the raters agree less than they are to, a line each.
+
+    Args:
+        reached: what `stitch` returns.
+        settings: that it was given.
+    """
+    return [
+        f"{target}: the simulated raters do not reach the agreement of RECOLA's ({numbers['ccc_raw']:.3f}, not "
+        f"{wanted:.3f}) even without noise: ratings change too little within recordings; give each speaker more "
+        "utterances, or utterances that are rated more differently"
+        for target, numbers in reached.items()
+        if numbers["ccc_raw"] < (wanted := settings.raters[target].ccc_raw) - _AGREEMENT_TOLERANCE
+    ]
 
 
 def _partition(speakers: list[str], splits: Sequence[int], seed: int) -> dict[str, str]:
