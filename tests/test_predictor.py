@@ -280,6 +280,15 @@ def test_segments_that_do_not_fit_are_warned_of(segments, says):
     assert warning.filename == __file__
 
 
+@pytest.mark.parametrize("name", ["downup", "dilated"])
+def test_segments_of_a_small_part_are_warned_of(name):
+    spoken = speechlike(8)
+    (warning,) = misfit_warnings(spoken, RATE_HZ, name, [Segment(0.0, 1.0, "A")])
+    assert "% of what is said has a speaker" in str(warning.message)
+    pause = 1e-5 * np.random.default_rng(0).normal(size=60 * RATE_HZ).astype(np.float32)
+    assert misfit_warnings(np.concatenate([pause, spoken]), RATE_HZ, name, [Segment(60.0, 68.0, "A")]) == []
+
+
 def test_segments_that_fit_are_not_warned_of():
     assert misfit_warnings(speechlike(2), RATE_HZ, speakers=[Segment(0.0, 1.0, "A"), Segment(1.9, 2.5, "B")]) == []
     assert misfit_warnings(speechlike(2), RATE_HZ) == []

@@ -108,6 +108,13 @@ class TestMisfits:
         (text,) = misfits([*TURNS, Segment(9, 10, "ben"), Segment(6, 7, "ben")], 3.0, True, None)
         assert "2 of 4 segments of speakers begin after the recording's end at 3.0 s (the first at 6.0 s)" in text
 
+    def test_most_of_what_is_said_is_nobody_s(self):
+        (text,) = misfits(TURNS, 60.0, True, None, 0.04)
+        assert text.startswith(
+            "4% of what is said has a speaker, and the rest is normalised with whoever spoke before;"
+        )
+        assert misfits(TURNS, 60.0, True, None, 0.25) == []
+
     def test_another_recording(self, write):
         (text,) = misfits(read(write(RTTM), "other"), 4.0, True, "other")
         assert "the speakers are of a recording called talk" in text
@@ -222,6 +229,7 @@ class TestTurns:
         found = turns(segments, 100.0)
         said = at(segments, rows / 100)
         assert found.speaker(rows) == [name or None for name in said]
+        assert found.spoken(0, 620).tolist() == [name != "" for name in said.tolist()]
         owners = [found.names[n] if found.names else "" for n in found.owner(0, 620)]
         last = next((name for name in said if name), found.names[0] if found.names else "")
         for name, owner in zip(said.tolist(), owners, strict=True):

@@ -90,7 +90,7 @@ class Statistics:
             range_db: leave out rows whose level lies further than this under the loud level (the one that 2 % of the
                 sounding rows exceed); None counts every row.
         """
-        first = 0 if range_db is None else self._first_step(range_db)
+        first = self.first_step(range_db)
         count = self.counts[first:].sum()
         if not count:
             return 0.0, np.zeros(self.sums.shape[1]), np.ones(self.sums.shape[1])
@@ -98,8 +98,9 @@ class Statistics:
         variance = self.squares[first:].sum(axis=0) / count - mean**2
         return float(count), mean, np.maximum(variance, 0.0)
 
-    def _first_step(self, range_db: float) -> int:
-        return int(_first_steps(self.counts[None], range_db)[0])
+    def first_step(self, range_db: float | None) -> int:
+        """The lowest step of level that counts, as `moments` does it."""
+        return 0 if range_db is None else int(_first_steps(self.counts[None], range_db)[0])
 
 
 def _first_steps(counts: np.ndarray, range_db: float) -> NDArray[np.intp]:

@@ -70,8 +70,8 @@ def predict(
 
     Warns:
         FamiliarityWarning: the recording is unlike the speech that the model knows.
-        SpeakersWarning: no frame has a speaker, segments begin after the recording's end, or they are of a recording
-            of another name.
+        SpeakersWarning: no frame has a speaker, segments begin after the recording's end, or leave out most of what is
+            said, or they are of a recording of another name.
     """
     chosen = model if isinstance(model, saved.Model) else saved.load(model)
     segments = _segments(speakers, source)
@@ -79,7 +79,7 @@ def predict(
         if not heard.frames:
             raise AudioError(f"{_name(source)}: is {heard.duration_s * 1000:.0f} ms long; a trace needs at least 40 ms")
         speaker = heard.speaker()
-        said = [*map(FamiliarityWarning, heard.warnings), *_misfits(segments, heard.duration_s, speaker, source)]
+        said = [*map(FamiliarityWarning, heard.warnings), *_misfits(segments, heard, speaker, source)]
         for warning in said:
             # By name: Python shows a warning of one text and place once.
             text = f"{_name(source)}: {warning}" if _is_path(source) else str(warning)
@@ -132,11 +132,12 @@ def _stem(source: Source) -> str | None:
 
 
 def _misfits(
-    segments: Sequence[Segment] | None, duration_s: float, speaker: list[str | None] | None, source: Source
+    segments: Sequence[Segment] | None, heard: "_Features", speaker: list[str | None] | None, source: Source
 ) -> list[SpeakersWarning]:
     if segments is None or speaker is None:
         return []
-    return [SpeakersWarning(text) for text in speaking.misfits(segments, duration_s, any(speaker), _stem(source))]
+    told = speaking.misfits(segments, heard.duration_s, any(speaker), _stem(source), heard.covered)
+    return [SpeakersWarning(text) for text in told]
 
 
 def _heard(
@@ -157,6 +158,7 @@ class _Features:
         duration_s: of the sound.
         turns: who speaks in which row, where that is known.
         warnings: what is unlike the speech that the model knows.
+        covered: share of the rows that are no pause in which somebody is said to speak.
     """
 
     def __init__(
@@ -177,6 +179,7 @@ class _Features:
         self.duration_s = stream.samples / audio.RATE_HZ
         self.frames = self.front_end.trace_frames(stream.samples)
         self.warnings = seen.warnings() if self.frames else []
+        self.covered = seen.covered()
         self._mean, self._sd = seen.scales()
 
     def __enter__(self) -> "_Features":
@@ -230,6 +233,7 @@ class _Seen:
         self._profile = familiarity.Profile(chosen.rule) if chosen.front_end in familiarity.FRONT_ENDS else None
         self._whole = chosen.rule.statistics(bins) if self._profile is None else self._profile.statistics
         self._own = [chosen.rule.statistics(bins) for _ in turns.names] if turns is not None else []
+        self._said = np.zeros_like(self._whole.counts)
         self._count = 0
 
     def all(self, parts: Iterator[np.ndarray]) -> Iterator[memoryview]:
@@ -240,9 +244,16 @@ class _Seen:
                 who = self._turns.owner(self._count, self._count + len(rows))
                 for number in np.unique(who):
                     self._own[number].update(rows[who == number])
+                spoken = rows[self._turns.spoken(self._count, self._count + len(rows))]
+                self._said += np.bincount(self._whole.levels(spoken), minlength=len(self._said))
             self._count += len(rows)
             if len(rows):
                 yield np.ascontiguousarray(rows, dtype=np.float32).data.cast("B")
+
+    def covered(self) -> float:
+        """Share of the rows that are no pause in which somebody speaks, by the turns."""
+        first = self._whole.first_step(self._model.rule.range_db)
+        return float(self._said[first:].sum() / max(self._whole.counts[first:].sum(), 1))
 
     def warnings(self) -> list[str]:
         """Sentences about what is unlike the model's speech."""

@@ -18,6 +18,7 @@ COLUMNS = ("start_s", "end_s", "speaker")
 
 _RTTM_FIELDS = (8, 10)
 _NOT_NAMED = "<NA>"
+_LEAST_COVERED = 0.25
 _LATEST_S = 1e9  # beyond any recording, and its rows can still be counted
 _REMEDY = "give RTTM, or a CSV with the header start_s,end_s,speaker"
 
@@ -84,22 +85,25 @@ def called(names: Iterable[str]) -> set[str]:
     return {known for name in names for known in (name, Path(name).stem)}
 
 
-def misfits(segments: Sequence[Segment], duration_s: float, spoken: bool, recording: str | None) -> list[str]:
-    """Say in plain words what looks as if the segments were of another recording.
+def misfits(
+    segments: Sequence[Segment], duration_s: float, spoken: bool, recording: str | None, covered: float = 1.0
+) -> list[str]:
+    """Say in plain words what looks as if the segments were of another recording, or of a part of it.
 
     Args:
         segments: of the speakers, as they were given.
         duration_s: of the recording.
         spoken: whether any frame of it has a speaker.
         recording: its name, without folder and suffix, where it has one.
+        covered: share of what is heard beside pauses that has a speaker.
 
     Returns:
         At most one sentence about times and one about names.
     """
-    return [*_misfit_times(segments, duration_s, spoken), *_misfit_names(segments, recording)]
+    return [*_misfit_times(segments, duration_s, spoken, covered), *_misfit_names(segments, recording)]
 
 
-def _misfit_times(segments: Sequence[Segment], duration_s: float, spoken: bool) -> Iterator[str]:
+def _misfit_times(segments: Sequence[Segment], duration_s: float, spoken: bool, covered: float) -> Iterator[str]:
     late_s = [segment.start_s for segment in segments if segment.start_s >= duration_s]
     if not segments:
         yield "no frame has a speaker: no segments were given"
@@ -113,6 +117,11 @@ def _misfit_times(segments: Sequence[Segment], duration_s: float, spoken: bool) 
         yield (
             f"{len(late_s)} of {len(segments)} segments of speakers begin after the recording's end at "
             f"{duration_s:.1f} s (the first at {min(late_s):.1f} s); check that they are of this recording"
+        )
+    elif covered < _LEAST_COVERED:
+        yield (
+            f"{covered:.0%} of what is said has a speaker, and the rest is normalised with whoever spoke before; check "
+            "that the segments are of this recording, and of the whole of it"
         )
 
 
@@ -160,6 +169,10 @@ class Turns:
     def owner(self, first: int, stop: int) -> NDArray[np.intp]:
         """Owners of rows ``first`` to ``stop``."""
         return self.owners[self._runs(np.arange(first, stop))]
+
+    def spoken(self, first: int, stop: int) -> NDArray[np.bool_]:
+        """Whether somebody speaks in rows ``first`` to ``stop``."""
+        return self.voices[self._runs(np.arange(first, stop))] >= 0
 
     def speaker(self, rows: NDArray[np.intp]) -> list[str | None]:
         """Name who speaks in each of (n,) rows."""
