@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import arff
 import numpy as np
@@ -249,6 +250,13 @@ class TestPartlyRated:
         result = evaluate("downup", "recola", stitched_root, "-o", tmp_path / "a.json")
         assert "has no sound; it is left out" in result.stderr
         assert len(json.loads((tmp_path / "a.json").read_text())["without_sound"]) == 2
+
+    def test_they_are_told_before_what_is_unlike_speech(self, capsys):
+        noted = SimpleNamespace(id="P2", notes=("very quiet",) * 9)
+        command._warn(SimpleNamespace(silent=("P1",), heard=[noted]))
+        first, *_, last = capsys.readouterr().err.splitlines()
+        assert first == "warning: P1: has no sound; it is left out"
+        assert last == "warning: and 5 more; -o writes them all"
 
 
 @pytest.fixture
