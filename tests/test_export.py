@@ -277,11 +277,15 @@ def test_a_model_is_replaced_whole(runs, tmp_path):
 
 
 def test_the_command_warns_in_one_line_and_names_the_calibration(stitched_root, tmp_path, monkeypatch):
-    load = recola.load
-    unrated = next(r.id for r in load(stitched_root) if r.partition == "train")
-    monkeypatch.setattr(
-        recola, "load", lambda root: [replace(r, load_ratings=None) if r.id == unrated else r for r in load(root)]
-    )
+    survey = recola.survey
+    unrated = next(r.id for r in recola.load(stitched_root) if r.partition == "train")
+
+    def without(root):
+        there = survey(root)
+        kept = [replace(r, load_ratings=None) if r.id == unrated else r for r in there.recordings]
+        return replace(there, recordings=kept)
+
+    monkeypatch.setattr(recola, "survey", without)
     (tmp_path / "a.yaml").write_text(
         f"root: {stitched_root}\narguments: {{width: 4, layers: 2}}\nseeds: 1\nepochs: 1\nfit_all: true\n"
     )
