@@ -114,7 +114,7 @@ def test_what_was_predicted_is_no_panel(tmp_path):
     assert done.exit_code == 2
     assert "arousal, valence, arousal_sd, valence_sd, which are no raters; choose one with --target" in done.output
     done = call(tmp_path / "trace.csv", "-o", tmp_path / "gold.csv", "--target", "valence")
-    assert "1 raters, 500 frames" in done.output
+    assert "1 rater, 500 frames" in done.output
     (gold,) = files.read([tmp_path / "gold.csv"])
     np.testing.assert_allclose(gold.values, np.sin(time_s / 3), atol=1e-4)
 

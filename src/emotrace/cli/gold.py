@@ -244,7 +244,8 @@ def _report(ratings: "Ratings", fused: "GoldStandard", out: Path, options: _Opti
     from emotrace.annotation.agreement import agreement_table
 
     rate_hz = standard.rate_of(ratings)
-    click.echo(f"{len(ratings.raters)} raters, {len(ratings.time_s)} frames at {rate_hz:g} Hz")
+    count = len(ratings.raters)
+    click.echo(f"{count} rater{'s' if count > 1 else ''}, {len(ratings.time_s)} frames at {rate_hz:g} Hz")
     warnings = []
     if len(ratings.raters) > 1:
         click.echo("\n".join(_agreement_lines(agreement_table(ratings.values))))
