@@ -48,6 +48,16 @@ def test_partly_rated_has_to_be_said(root):
     assert np.isnan(manifest.load(root)[0].gold_frames("arousal", 60)).sum() == 10
 
 
+def test_as_many_labels_as_frames_fit_only_from_the_start_on(root):
+    rows = "".join(f"{1 + row / 25:.2f},0.{row % 10}\n" for row in range(50))
+    (root / "late.csv").write_text(f"time_s,value\n{rows}")
+    (root / "manifest.csv").write_text("id,partly_rated,arousal\nz,no,late.csv\n")
+    with pytest.raises(
+        CorpusError, match=r"z, arousal: labels begin at 1.00 s, not with the sound; .*partly_rated=yes"
+    ):
+        manifest.load(root)[0].gold_frames("arousal", 50)
+
+
 @pytest.mark.parametrize("name", ["anna", "cora"])
 def test_labels_that_are_too_long_are_not_cured_by_partly_rated(root, name):
     recording = next(each for each in manifest.load(root) if each.id == name)

@@ -137,10 +137,12 @@ class Recording:
             (frames,), NaN where a frame is not rated.
 
         Raises:
-            CorpusError: the labels are malformed, or do not fit so many frames.
+            CorpusError: the labels are malformed, do not fit so many frames, or begin elsewhere than the sound.
         """
         gold, what = self.gold(target), f"{self.id}, {target}"
         if self.label_rate_hz * FRAME_S == 1.0 and not self.partly_rated:
+            if (start_s := gold.time_s[0]) > FRAME_S + 1e-6:
+                raise CorpusError(f"{what}: labels begin at {start_s:.2f} s, not with the sound; {_PARTLY}")
             return match_length(gold.values[:, 0], frames, what, _PARTLY if len(gold.values) < frames else _COMPLETE)
         return on_frames(gold, frames, self.label_rate_hz, self.partly_rated, what)
 
