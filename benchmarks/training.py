@@ -33,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emotrace import metrics
 from emotrace.features.normalisation import Normalisation
-from emotrace.models import dilated, downup, trigeorgis
+from emotrace.models import convolution, dilated, downup, trigeorgis
 from emotrace.training import batched, batches, loop, run
 from emotrace.training.config import Config
 from emotrace.training.dataset import Dataset, Example
@@ -505,8 +505,7 @@ def by_layers(network: Any, frames: torch.Tensor, _: torch.Tensor) -> torch.Tens
 
 
 def same(layer: torch.nn.Conv1d, signal: torch.Tensor) -> torch.Tensor:
-    taps = layer.kernel_size[0]
-    return layer(torch.nn.functional.pad(signal, ((taps - 1) // 2, taps // 2)))
+    return layer(torch.nn.functional.pad(signal, convolution.sides(layer.kernel_size[0])))
 
 
 def typical(call: Callable[[], object], runs: int = 7) -> float:
